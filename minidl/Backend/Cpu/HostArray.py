@@ -1,0 +1,107 @@
+"""The CPU's arrays: numpy's, with the names of PyCUDA's GPUArray."""
+
+import math
+import operator
+
+import numpy as np
+
+from minidl.Backend.Cpu.MemoryPool import MemoryPool, OutOfMemoryError
+
+memoryPool = MemoryPool()
+
+
+class GPUArray(np.ndarray):
+    """
+    A numpy array in memory of the pool, with GPUArray's `get`, `set`, `gpudata`, `ptr`.
+
+    What kernels need is found once and kept: `ptr`, the address, and `layout`, the dtype's letter,
+    or None where the elements are not one contiguous run.
+    """
+
+    __slots__ = ("memory", "ptr", "layout")
+
+    def __new__(cls, shape, dtype=np.float32, allocator=None):
+        return empty(shape, dtype)
+
+    def __del__(self, release=memoryPool.release):
+        if self.memory is not None:
+            release(self.memory)
+
+    def __getattr__(self, name):
+        # Only views and numpy's own results come here; `empty` sets all three at once.
+        if name == "memory":
+            value = None
+        elif name == "ptr":
+            value = self.__array_interface__["data"][0]
+        elif name == "layout":
+            value = self.dtype.char if self.flags.c_contiguous else None
+        else:
+            raise AttributeError(f"GPUArray has no attribute {name}")
+        setattr(self, name, value)
+        return value
+
+    @property
+    def gpudata(self):
+        return self.ptr
+
+    @property
+    def contiguous(self):
+        return self.flags.c_contiguous
+
+    def get(self):
+        """A copy as an ordinary numpy array."""
+        return np.array(self, subok=False)
+
+    def set(self, ary):
+        """Takes the values of `ary`, which has the same shape and dtype."""
+        ary = np.asarray(ary)
+        if ary.shape != self.shape or ary.dtype != self.dtype:
+            raise ValueError(
+                f"set needs {self.dtype} of shape {self.shape}, got {ary.dtype} of {ary.shape}")
+        self[...] = ary
+
+    def fill(self, value):
+        np.ndarray.fill(self, value)
+        return self
+
+    def copy(self, allocator=None):
+        made = empty(self.shape, self.dtype)
+        made[...] = self
+        return made
+
+    def __reduce__(self):
+        # Unpickled arrays and deep copies are of the pool as well.
+        return fromHost, (self.get(),)
+
+    def __deepcopy__(self, memo):
+        return self.copy()
+
+    def __str__(self):
+        return str(np.asarray(self))
+
+    def __repr__(self):
+        return repr(np.asarray(self))
+
+
+def empty(shape, dtype=np.float32):
+    """An array of the pool; its values are whatever the memory held."""
+    if type(shape) is not tuple:
+        shape = tuple(shape) if np.iterable(shape) else (operator.index(shape),)
+    dtype = np.dtype(dtype)
+    try:
+        memory = memoryPool.allocate(math.prod(shape) * dtype.itemsize)
+    except OutOfMemoryError as error:
+        raise OutOfMemoryError(f"an array of shape {shape} and {dtype}: {error}") from None
+
+    array = np.ndarray.__new__(GPUArray, shape, dtype, memory)
+    array.memory = memory
+    array.ptr = memory.ptr
+    array.layout = dtype.char
+    return array
+
+
+def fromHost(values):
+    values = np.asarray(values)
+    array = empty(values.shape, values.dtype)
+    array[...] = values
+    return array

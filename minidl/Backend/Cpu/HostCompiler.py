@@ -1,0 +1,176 @@
+"""Turns C++ text into a loaded library, once: the result is kept under a hash of its making."""
+
+import contextlib
+import ctypes
+import fcntl
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+from minidl import Config
+
+flags = [
+    "-O3", "-march=native", "-std=c++17", "-fno-math-errno", "-fno-trapping-math",
+    "-fno-exceptions", "-fno-rtti", "-shared", "-fPIC", "-pthread",
+]
+
+digestSize = hashlib.sha256().digest_size
+
+
+class CompilerError(RuntimeError):
+    """There is no compiler, or it refused a text; the message has its command and its words."""
+
+
+def load(stem, text, extraFlags=()):
+    """
+    The library (ctypes.CDLL) made from C++ `text`; compiled only if the cache has no sound copy.
+
+    Raises:
+        CompilerError: no compiler was found, or it refused the text.
+    """
+    command = [*compiler(), *flags, *extraFlags]
+    path = cacheFolder() / f"{stem}-{keyOf(text, command)}.so"
+    if not isSound(path):
+        with lock(path.with_suffix(".lock")):
+            if not isSound(path):  # another process may have built it while we waited
+                build(stem, text, command, path)
+    return ctypes.CDLL(str(path))
+
+
+def isCached(stem, text, extraFlags=()):
+    command = [*compiler(), *flags, *extraFlags]
+    return (cacheFolder() / f"{stem}-{keyOf(text, command)}.so").exists()
+
+
+def build(stem, text, command, path):
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        made = Path(folder) / "library.so"
+        command = [*command, "-x", "c++", "-", "-o", str(made)]
+        done = subprocess.run(command, input=text, text=True, capture_output=True)
+        if done.returncode:
+            raise CompilerError(
+                f"the host compiler cannot compile {stem}:\n{' '.join(command)}\n{done.stderr}")
+        with open(made, "ab") as file:  # the loader ignores what follows the library proper
+            file.write(hashlib.sha256(made.read_bytes()).digest())
+        made.replace(path)  # in one step: nobody ever sees half a library
+
+
+def isSound(path):
+    """Whether the file is there and ends with the digest of all that stands before."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return False
+    return hashlib.sha256(content[:-digestSize]).digest() == content[-digestSize:]
+
+
+@contextlib.contextmanager
+def lock(path):
+    """Holds the file's lock, which the system frees if this process dies."""
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def keyOf(text, command):
+    parts = [text, *command, compilerIdentity(command[0]), processor()]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+@functools.cache
+def compiler():
+    """The command of the C++ compiler, as a list of words."""
+    named = os.environ.get("CXX", "").split()
+    if named:
+        found = shutil.which(named[0])
+        if found is None:
+            raise CompilerError(f"CXX names {named[0]}, which is no program on this machine")
+        return [found, *named[1:]]
+
+    for name in ("c++", "g++", "clang++"):
+        if found := shutil.which(name):
+            return [found]
+
+    try:
+        import ziglang  # noqa: F401: only whether it is there; it runs as a module
+    except ImportError:
+        raise CompilerError(
+            "no C++ compiler on this machine: minidl compiles its kernels when they are first "
+            "used. Install g++ or clang++, or run: pip install ziglang") from None
+    return [sys.executable, "-m", "ziglang", "c++"]
+
+
+@functools.cache
+def compilerIdentity(program):
+    """What changes when the compiler does. Asking it for its version takes up to 0.1 s a start."""
+    if program == sys.executable:
+        from importlib.metadata import version
+
+        return f"ziglang {version('ziglang')}"
+    status = os.stat(os.path.realpath(program))
+    return f"{os.path.realpath(program)} {status.st_size} {status.st_mtime_ns}"
+
+
+@functools.cache
+def processor():
+    """The processor's model and abilities: -march=native code of one may stop on another."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            first = file.read(1 << 14).split("\n\n")[0]
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    changing = ("cpu MHz", "bogomips", "BogoMIPS", "processor", "core id", "apicid", "initial apicid")
+    return "\n".join(line for line in first.splitlines() if not line.startswith(changing))
+
+
+@functools.cache
+def cacheFolder():
+    """The folder of compiled libraries: the user's own, else a temporary one for this process."""
+    if Config.cacheFolder:
+        folder = Path(Config.cacheFolder)
+    else:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "minidl"
+
+    reason = whyUnfit(folder)
+    if reason is None:
+        return folder
+    if Config.showWarnings:
+        warnings.warn(
+            f"kernels will be compiled anew in each process, since the cache folder {folder} "
+            f"{reason}; MINIDL_CACHE can name another", RuntimeWarning, stacklevel=2)
+    return temporaryFolder()
+
+
+def whyUnfit(folder):
+    """Why libraries must not be loaded from the folder, or None; makes it if it is not there."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.lstat()
+    except (OSError, RuntimeError) as error:
+        return f"cannot be made ({error})"
+    if not stat.S_ISDIR(status.st_mode):
+        return "is not a folder"
+    if status.st_uid != os.getuid():
+        return "belongs to another user"
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return "can be written by other users"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return "cannot be written"
+    return None
+
+
+def temporaryFolder():
+    import atexit
+
+    folder = Path(tempfile.mkdtemp(prefix="minidl-"))
+    owner = os.getpid()  # a forked child must not remove it
+    atexit.register(lambda: os.getpid() == owner and shutil.rmtree(folder, ignore_errors=True))
+    return folder

@@ -1,0 +1,116 @@
+// Matrix products C = alpha op(A) op(B) + beta C + bias on minidl's pool; every matrix is row by row, with a stride.
+//
+// A block of the grid is a tile of C. It is computed by BLAS on one thread or, where C has few rows, by sweeping over
+// B once. The tiles follow from the sizes alone, so the same product has the same bits for any number of threads.
+
+typedef int Int;
+typedef void (*Sgemm)(
+    Int order, Int transA, Int transB, Int m, Int n, Int k,
+    float alpha, const float *a, Int lda, const float *b, Int ldb, float beta, float *c, Int ldc);
+typedef void (*Dgemm)(
+    Int order, Int transA, Int transB, Int m, Int n, Int k,
+    double alpha, const double *a, Int lda, const double *b, Int ldb, double beta, double *c, Int ldc);
+
+enum { rowMajor = 101, plain = 111, transposed = 112 };
+
+static Sgemm sgemm;
+static Dgemm dgemm;
+
+extern "C" void minidlSetBlas(Sgemm sgemm_, Dgemm dgemm_)
+{
+    sgemm = sgemm_;
+    dgemm = dgemm_;
+}
+
+static inline void gemm(
+    Int transA, Int transB, Int m, Int n, Int k,
+    float alpha, const float *a, Int lda, const float *b, Int ldb, float beta, float *c, Int ldc)
+{
+    sgemm(rowMajor, transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+static inline void gemm(
+    Int transA, Int transB, Int m, Int n, Int k,
+    double alpha, const double *a, Int lda, const double *b, Int ldb, double beta, double *c, Int ldc)
+{
+    dgemm(rowMajor, transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+// As Python packs it (MatMul.py): pointers, sizes, scalars.
+template <class real> struct Product
+{
+    const real *a, *b, *bias;  // bias: one value a column of C, or null
+    real *c;
+    long m, n, k, lda, ldb, ldc;
+    long transA, transB, tileRows, tileColumns;
+    double alpha, beta;
+};
+
+static inline long least(long a, long b) { return a < b ? a : b; }
+
+
+template <class real>
+static void tile(const Product<real> &p, long row, long column)
+{
+    long rows = least(p.tileRows, p.m - row), columns = least(p.tileColumns, p.n - column);
+    real *c = p.c + row * p.ldc + column;
+
+    gemm(p.transA ? transposed : plain, p.transB ? transposed : plain, rows, columns, p.k,
+         (real)p.alpha, p.a + (p.transA ? row : row * p.lda), p.lda,
+         p.b + (p.transB ? column * p.ldb : column), p.ldb,
+         (real)p.beta, c, p.ldc);
+
+    if (p.bias)
+        for (long i = 0; i < rows; ++i, c += p.ldc)
+            for (long j = 0; j < columns; ++j)
+                c[j] += p.bias[column + j];
+}
+
+
+// A few rows of C: B is read once, a stripe of columns at a time, and the sums of a stripe stay in registers.
+template <class real>
+static void stripe(const Product<real> &p, long row, long column)
+{
+    enum { width = 1024 / sizeof(real) };
+    long columns = least(width, p.n - column);
+    const real *a = p.a + row * p.lda, *b = p.b + column;
+    real *c = p.c + row * p.ldc + column;
+    real sums[width] = {};
+
+    long k = 0;
+    if (columns == width)
+        for (; k < p.k; ++k)
+            for (long j = 0; j < width; ++j)
+                sums[j] += a[k] * b[k * p.ldb + j];
+    for (; k < p.k; ++k)
+        for (long j = 0; j < columns; ++j)
+            sums[j] += a[k] * b[k * p.ldb + j];
+
+    for (long j = 0; j < columns; ++j)
+        c[j] = (real)p.alpha * sums[j] + (p.beta != 0 ? (real)p.beta * c[j] : 0) + (p.bias ? p.bias[column + j] : 0);
+}
+
+
+template <class real>
+static void stripes(const char *arguments, long first, long last)
+{
+    const Product<real> &p = *(const Product<real> *)arguments;
+    long across = (p.n + p.tileColumns - 1) / p.tileColumns;
+    for (long t = first; t < last; ++t)
+        stripe(p, t / across, t % across * p.tileColumns);
+}
+
+
+template <class real>
+static void tiles(const char *arguments, long first, long last)
+{
+    const Product<real> &p = *(const Product<real> *)arguments;
+    long across = (p.n + p.tileColumns - 1) / p.tileColumns;
+    for (long t = first; t < last; ++t)
+        tile(p, t / across * p.tileRows, t % across * p.tileColumns);
+}
+
+extern "C" void matMul_f(const char *arguments, long first, long last, long) { tiles<float>(arguments, first, last); }
+extern "C" void matMul_d(const char *arguments, long first, long last, long) { tiles<double>(arguments, first, last); }
+extern "C" void fewRows_f(const char *arguments, long first, long last, long) { stripes<float>(arguments, first, last); }
+extern "C" void fewRows_d(const char *arguments, long first, long last, long) { stripes<double>(arguments, first, last); }

@@ -1,0 +1,83 @@
+"""Matrix products on the CPU: cuts the result into tiles and launches MatMul.cpp over them."""
+
+import ctypes
+import functools
+import os
+import struct
+from pathlib import Path
+
+from minidl.Backend.Cpu import HostCompiler
+
+tileWork = 25_000_000  # operations that are worth a tile of their own, once the product is cut at all
+leastWork = 300_000  # below this one thread is done before another has begun
+stripe = {"f": 256, "d": 128}  # columns that MatMul.cpp's stripe() takes at once
+fewRows = 2
+
+pack = struct.Struct("4P10l2d").pack
+
+
+class MatMul:
+    """out = alpha op(a) op(b) + beta out + bias, for two-dimensional arrays of any strides."""
+
+    def __init__(self, device):
+        library = HostCompiler.load("MatMul", Path(__file__).with_name("MatMul.cpp").read_text())
+        blas = loadBlas()
+        library.minidlSetBlas(*(
+            ctypes.cast(function, ctypes.c_void_p)
+            for function in (blas.scipy_cblas_sgemm, blas.scipy_cblas_dgemm)))
+        self.tiles = {real: device.function(library[f"matMul_{real}"]) for real in "fd"}
+        self.stripes = {real: device.function(library[f"fewRows_{real}"]) for real in "fd"}
+
+    def __call__(self, a, b, out, bias=None, transA=False, transB=False, alpha=1.0, beta=0.0):
+        """
+        Args:
+            a, b: contiguous arrays of two axes, taken transposed if transA, transB.
+            out: contiguous; beta = 0 overwrites it, NaN included.
+            bias: one number a column of out, or None.
+
+        Shapes and dtypes are checked by the caller (Ops/MatMul.py).
+        """
+        (m, n), real = out.shape, out.dtype.char
+        k = a.shape[0] if transA else a.shape[1]
+        if m * n == 0:
+            return
+
+        few = m <= fewRows and n >= stripe[real] // 4 and not transA and not transB
+        rows, columns = (1, stripe[real]) if few else tileSize(m, n, k)
+        packed = pack(
+            a.ptr, b.ptr, 0 if bias is None else bias.ptr, out.ptr,
+            m, n, k, a.shape[1] or 1, b.shape[1] or 1, n, transA, transB, rows, columns, alpha, beta)
+        (self.stripes if few else self.tiles)[real](packed, -(-m // rows) * -(-n // columns))
+
+
+@functools.lru_cache(4096)
+def tileSize(m, n, k):
+    """(rows, columns) of the tiles: strips of the longer side, whatever the number of threads."""
+    work = 2 * m * n * k
+    parts = 1 if work < leastWork else min(max(2, round(work / tileWork)), 64)
+    if m >= n:
+        return roundUp(-(-m // parts)), n
+    return m, roundUp(-(-n // parts))
+
+
+def roundUp(size):
+    return -(-size // 16) * 16
+
+
+def loadBlas():
+    """OpenBLAS without threads of its own, beside the copy that numpy brings."""
+    import scipy_openblas32
+
+    name = "OPENBLAS_NUM_THREADS"  # read once, when the library is loaded
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        folder = Path(scipy_openblas32.get_lib_dir())
+        blas = ctypes.CDLL(str(folder / scipy_openblas32.get_library(fullname=True)))
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+    blas.scipy_openblas_set_num_threads(1)
+    return blas

@@ -1,0 +1,33 @@
+"""
+The device that this process computes on: chosen once, when it is first needed.
+
+A device offers: name, gpuarray's `empty(shape, dtype)` and `toDevice(values)`, `compile(kernelFile,
+real)`, `elements(size)`, `matMul(...)`, `synchronize()`, `memoryPool`, `describe()`.
+"""
+
+from minidl import Config
+
+chosen = None
+
+
+def current():
+    global chosen
+    if chosen is None:
+        chosen = choose(Config.chosenBackend())
+    return chosen
+
+
+def choose(word):
+    if word == "cuda":
+        raise Config.ConfigError(
+            "Config.backend is cuda, but this version of minidl has no CUDA backend yet: "
+            "set it (or MINIDL_BACKEND) to cpu or auto")
+
+    from minidl.Backend.Cpu.CpuDevice import CpuDevice
+
+    return CpuDevice()
+
+
+def elements(size):
+    """How many blocks share a loop over `size` elements."""
+    return current().elements(size)

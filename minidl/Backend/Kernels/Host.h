@@ -1,0 +1,124 @@
+// The words that kernel files may use, spelled for the host compiler; Cuda.h spells them for nvcc.
+//
+// A block has one thread, so what the threads of a block do together is done already, and the blocks of a grid
+// are shared out among the threads of the CPU. A kernel file becomes the body of a struct that inherits from Block.
+
+#define __global__
+#define __device__ static inline
+
+#if defined(__clang__)
+#define FREE_OF_ALIASES _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define FREE_OF_ALIASES _Pragma("GCC ivdep")
+#endif
+
+struct Index { int x; };
+
+struct Block
+{
+    Index blockIdx = {0}, gridDim = {1};
+    static constexpr Index threadIdx = {0}, blockDim = {1};
+
+    // The first index of this block's share, which is one contiguous run.
+    int share(long block, int n) const { return (int)(n * block / gridDim.x); }
+};
+
+// Every i of 0 .. n-1 once, shared by all threads of the grid. What one i writes no other i reads.
+#define GRID_LOOP(i, n) \
+    FREE_OF_ALIASES \
+    for (int i = share(blockIdx.x, n), i##_end = share(blockIdx.x + 1l, n); i < i##_end; ++i)
+
+// Every i of 0 .. n-1 once, shared by the threads of a block.
+#define BLOCK_LOOP(i, n) \
+    FREE_OF_ALIASES \
+    for (int i = 0; i < (n); ++i)
+
+// Every (n, i) of `rows` rows of `length` neighbours, shared by the threads of a block.
+#define ROW_LOOP(n, i, rows, length) \
+    for (int n = 0; n < (rows); ++n) \
+        FREE_OF_ALIASES \
+        for (int i = 0; i < (length); ++i)
+
+// A block's LANES columns from `first` on: `lane` counts those of one thread, `column` the tensor's.
+#define LANES 64
+#define BLOCK_COLUMNS 64
+#define LANE_LOOP(lane, column, first, columns) \
+    FREE_OF_ALIASES \
+    for (int lane = 0, column = (first), column##_end = (columns) - (first) < LANES ? (columns) : (first) + LANES; \
+         column < column##_end; ++lane, ++column)
+
+__device__ accum blockSum(accum value) { return value; }
+__device__ accum blockMax(accum value) { return value; }
+
+
+// Arithmetic. The functions of float are written out where that lets loops over them run in vectors.
+
+__device__ unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)(((unsigned long long)a * b) >> 32); }
+
+__device__ double sqrt(double x) { return __builtin_sqrt(x); }
+__device__ double exp(double x) { return __builtin_exp(x); }
+__device__ double log(double x) { return __builtin_log(x); }
+__device__ double log1p(double x) { return __builtin_log1p(x); }
+__device__ double expm1(double x) { return __builtin_expm1(x); }
+__device__ double tanh(double x) { return __builtin_tanh(x); }
+__device__ double cos(double x) { return __builtin_cos(x); }
+__device__ double sin(double x) { return __builtin_sin(x); }
+__device__ double fabs(double x) { return __builtin_fabs(x); }
+
+__device__ float sqrt(float x) { return __builtin_sqrtf(x); }
+__device__ float log(float x) { return __builtin_logf(x); }
+__device__ float log1p(float x) { return __builtin_log1pf(x); }
+__device__ float cos(float x) { return __builtin_cosf(x); }
+__device__ float sin(float x) { return __builtin_sinf(x); }
+__device__ float fabs(float x) { return __builtin_fabsf(x); }
+
+__device__ float powerOfTwo(int n)
+{
+    int bits = (n + 127) << 23;
+    float power;
+    __builtin_memcpy(&power, &bits, 4);
+    return power;
+}
+
+// exp(r) - 1 for |r| <= ln(2) / 2, by its series: the first term left out is below 1e-8 of the result.
+__device__ float expm1OfSmall(float r)
+{
+    float p = 1.0f / 5040;
+    p = __builtin_fmaf(p, r, 1.0f / 720);
+    p = __builtin_fmaf(p, r, 1.0f / 120);
+    p = __builtin_fmaf(p, r, 1.0f / 24);
+    p = __builtin_fmaf(p, r, 1.0f / 6);
+    p = __builtin_fmaf(p, r, 0.5f);
+    return __builtin_fmaf(p * r, r, r);
+}
+
+// exp(x) = 2^n exp(r), where n ln(2) + r = x. The power is applied in two halves, since it may exceed float's range.
+__device__ float exp(float x)
+{
+    x = x < -104 ? -104 : x;
+    x = x > 89 ? 89 : x;
+    float n = __builtin_rintf(x * 1.44269504f);
+    float r = __builtin_fmaf(n, 1.42860677e-6f, __builtin_fmaf(n, -0.693148613f, x));
+    int whole = (int)n, half = whole >> 1;
+    return (expm1OfSmall(r) + 1) * powerOfTwo(half) * powerOfTwo(whole - half);
+}
+
+// exp(x) - 1 = 2^n expm1(r) + (2^n - 1), which cancels nothing near zero, where n is 0.
+__device__ float expm1(float x)
+{
+    x = x < -20 ? -20 : x;
+    x = x > 89 ? 89 : x;
+    float n = __builtin_rintf(x * 1.44269504f);
+    float r = __builtin_fmaf(n, 1.42860677e-6f, __builtin_fmaf(n, -0.693148613f, x));
+    int whole = (int)n, half = whole >> 1;
+    float lower = powerOfTwo(half), upper = powerOfTwo(whole - half);
+    return __builtin_fmaf(expm1OfSmall(r) * lower, upper, __builtin_fmaf(lower, upper, -1.0f));
+}
+
+// tanh(x) = expm1(2x) / (expm1(2x) + 2), from |x| so that nothing cancels on either side.
+__device__ float tanh(float x)
+{
+    float size = __builtin_fabsf(x);
+    float e = expm1(2 * (size > 20 ? 20 : size));
+    return __builtin_copysignf(e / (e + 2), x);
+}

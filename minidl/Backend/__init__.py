@@ -1,0 +1,1 @@
+"""Arrays and arithmetic on a device, GPU or CPU; knows nothing of modules."""
