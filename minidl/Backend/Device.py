@@ -2,7 +2,7 @@
 The device that this process computes on: chosen once, when it is first needed.
 
 A device offers: name, gpuarray's `empty(shape, dtype)` and `toDevice(values)`, `compile(kernelFile,
-real)`, `elements(size)`, `matMul(...)`, `synchronize()`, `memoryPool`, `describe()`.
+real)`, `elements(size)`, `columns(number)`, `matMul(...)`, `synchronize()`, `memoryPool`, `describe()`.
 """
 
 from minidl import Config
@@ -31,3 +31,8 @@ def choose(word):
 def elements(size):
     """How many blocks share a loop over `size` elements."""
     return current().elements(size)
+
+
+def columns(number):
+    """How many blocks share the columns of a matrix (BLOCK_COLUMNS of Kernels/Host.h, Cuda.h)."""
+    return current().columns(number)

@@ -18,6 +18,7 @@ folder = Path(__file__).parent
 sumFlags = ["-fassociative-math", "-fno-signed-zeros", "-freciprocal-math"]
 grain = 1 << 14  # elements that are worth a block of their own
 mostBlocks = 1 << 8
+blockColumns = 64  # columns of a matrix that a block takes: four vector registers of float32
 
 
 class CpuDevice:
@@ -55,6 +56,9 @@ class CpuDevice:
     def elements(self, size):
         return min(max(size // grain, 1), mostBlocks)
 
+    def columns(self, number):
+        return -(-number // blockColumns)
+
     def synchronize(self):
         """A launch returns when its grid is done: there is nothing to wait for."""
 
@@ -66,7 +70,7 @@ def hostText(file, real):
     """C++ that holds a kernel file's kernels for the host compiler."""
     number = KernelFile.realNames[real]
     return "\n".join([
-        f"typedef {number} real;\ntypedef {number} accum;",
+        f"typedef {number} real;\ntypedef {number} accum;\n#define LANES {blockColumns}",
         (KernelFile.folder / "Host.h").read_text(),
         f'struct Kernels : Block\n{{\n#line 1 "{file.stem}.cu"',
         file.text,

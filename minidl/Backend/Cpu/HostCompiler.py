@@ -42,7 +42,12 @@ def load(stem, text, extraFlags=()):
         with lock(path.with_suffix(".lock")):
             if not isSound(path):  # another process may have built it while we waited
                 build(stem, text, command, path)
-    return ctypes.CDLL(str(path))
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        raise CompilerError(
+            f"the system does not load the compiled {stem} ({error}); where programs may not run "
+            f"from {path.parent}, MINIDL_CACHE can name another folder") from None
 
 
 def isCached(stem, text, extraFlags=()):
@@ -51,25 +56,37 @@ def isCached(stem, text, extraFlags=()):
 
 
 def build(stem, text, command, path):
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    """Makes the library at `path`, whose lock the caller holds."""
+    for leftover in path.parent.glob(f"{path.stem}.build-*"):  # a process was killed at work
+        shutil.rmtree(leftover, ignore_errors=True)
+
+    with tempfile.TemporaryDirectory(prefix=f"{path.stem}.build-", dir=path.parent) as folder:
         made = Path(folder) / "library.so"
         command = [*command, "-x", "c++", "-", "-o", str(made)]
-        done = subprocess.run(command, input=text, text=True, capture_output=True)
+        # Zig keeps what it has made of the C library; without this, in a home that may be missing.
+        environment = {"ZIG_GLOBAL_CACHE_DIR": str(path.parent / "zig"), **os.environ}
+        done = subprocess.run(
+            command, input=text, env=environment, capture_output=True, encoding="utf-8",
+            errors="replace")
         if done.returncode:
             raise CompilerError(
                 f"the host compiler cannot compile {stem}:\n{' '.join(command)}\n{done.stderr}")
         with open(made, "ab") as file:  # the loader ignores what follows the library proper
-            file.write(hashlib.sha256(made.read_bytes()).digest())
+            file.write(digest(path, made.read_bytes()))
         made.replace(path)  # in one step: nobody ever sees half a library
 
 
 def isSound(path):
-    """Whether the file is there and ends with the digest of all that stands before."""
+    """Whether the file is there, is the one of this name, and whole."""
     try:
         content = path.read_bytes()
-    except FileNotFoundError:
+    except OSError:
         return False
-    return hashlib.sha256(content[:-digestSize]).digest() == content[-digestSize:]
+    return digest(path, content[:-digestSize]) == content[-digestSize:]
+
+
+def digest(path, content):
+    return hashlib.sha256(path.name.encode() + content).digest()
 
 
 @contextlib.contextmanager
@@ -77,7 +94,11 @@ def lock(path):
     """Holds the file's lock, which the system frees if this process dies."""
     with open(path, "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        try:
+            yield
+        finally:
+            # Closing is not enough: a child forked meanwhile shares the lock, and would keep it.
+            fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def keyOf(text, command):
@@ -100,12 +121,13 @@ def compiler():
             return [found]
 
     try:
-        import ziglang  # noqa: F401: only whether it is there; it runs as a module
+        import ziglang  # noqa: F401
     except ImportError:
         raise CompilerError(
             "no C++ compiler on this machine: minidl compiles its kernels when they are first "
             "used. Install g++ or clang++, or run: pip install ziglang") from None
-    return [sys.executable, "-m", "ziglang", "c++"]
+    # "cc", since "c++" would first build the C++ library, which no text here needs, for a minute.
+    return [sys.executable, "-m", "ziglang", "cc"]
 
 
 @functools.cache
@@ -127,21 +149,18 @@ def processor():
             first = file.read(1 << 14).split("\n\n")[0]
     except OSError:
         return f"{platform.machine()} {platform.processor()}"
-    changing = ("cpu MHz", "bogomips", "BogoMIPS", "processor", "core id", "apicid", "initial apicid")
+    changing = (
+        "cpu MHz", "bogomips", "BogoMIPS", "processor", "core id", "apicid", "initial apicid")
     return "\n".join(line for line in first.splitlines() if not line.startswith(changing))
 
 
 @functools.cache
 def cacheFolder():
     """The folder of compiled libraries: the user's own, else a temporary one for this process."""
-    if Config.cacheFolder:
-        folder = Path(Config.cacheFolder)
-    else:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "minidl"
-
+    folder = namedFolder()
     reason = whyUnfit(folder)
     if reason is None:
-        return folder
+        return folder.absolute()
     if Config.showWarnings:
         warnings.warn(
             f"kernels will be compiled anew in each process, since the cache folder {folder} "
@@ -149,15 +168,23 @@ def cacheFolder():
     return temporaryFolder()
 
 
+def namedFolder():
+    """Where the cache should be: as the user has said, else where users keep such things."""
+    usual = os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "minidl")
+    return Path(os.path.expanduser(Config.cacheFolder or usual))
+
+
 def whyUnfit(folder):
     """Why libraries must not be loaded from the folder, or None; makes it if it is not there."""
+    if folder.parts[:1] == ("~",):
+        return "lies in a home that is not known"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
         return f"cannot be made ({error})"
-    if not stat.S_ISDIR(status.st_mode):
-        return "is not a folder"
+    if stat.S_ISLNK(status.st_mode):
+        return "is a symbolic link"
     if status.st_uid != os.getuid():
         return "belongs to another user"
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):

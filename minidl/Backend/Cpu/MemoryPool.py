@@ -74,6 +74,15 @@ class MemoryPool:
         self.holding = False
         self.freeHeld()
 
+    def setupDebug(self):
+        """From now on new arrays of floating point numbers are full of NaN, others of -1 or 255."""
+        self.allocate = self.allocateDirty
+
+    def allocateDirty(self, nbytes):
+        memory = MemoryPool.allocate(self, nbytes)
+        memory.fill(0xFF)
+        return memory
+
     def getStats(self):
         """(pieces held, bytes held, how often the system was asked for memory)."""
         sizes = [(size, len(home)) for size, home in self.homes.items()]

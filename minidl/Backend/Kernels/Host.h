@@ -39,9 +39,9 @@ struct Block
         FREE_OF_ALIASES \
         for (int i = 0; i < (length); ++i)
 
-// A block's LANES columns from `first` on: `lane` counts those of one thread, `column` the tensor's.
-#define LANES 64
-#define BLOCK_COLUMNS 64
+// A block's BLOCK_COLUMNS columns of a matrix, from `first` on: `column` counts the matrix's, `lane` one thread's,
+// which keeps arrays of LANES values for them.
+#define BLOCK_COLUMNS LANES
 #define LANE_LOOP(lane, column, first, columns) \
     FREE_OF_ALIASES \
     for (int lane = 0, column = (first), column##_end = (columns) - (first) < LANES ? (columns) : (first) + LANES; \

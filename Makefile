@@ -1,0 +1,61 @@
+# make demo        trains a network on handwritten digits; its last line is the accuracy
+# make test        runs the tests
+# make check       the linter, then the tests
+# make benchmark   times minidl beside its peers
+# make clean       removes what the others made
+#
+# Each makes .venv and installs what it needs on its first run. PYTHON names the Python to take:
+# make test PYTHON=python3.12
+
+PYTHON = python3
+python = .venv/bin/python
+pip = $(python) -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test check lint benchmark install compiler clean
+.NOTPARALLEL:
+
+demo: .venv/demo compiler
+	@$(python) examples/trainMlp.py
+
+test: install
+	@$(python) -m pytest
+
+check: lint test
+
+lint: install
+	@$(python) -m ruff check
+
+benchmark: install
+	@$(python) -m benchmarks
+
+install: .venv/test compiler
+
+.venv/demo: .venv/made setup.py
+	@echo "installing minidl into .venv"
+	@$(pip) -e '.[progress]'
+	@touch $@
+
+.venv/test: .venv/made setup.py
+	@echo "installing minidl and what its tests need into .venv"
+	@$(pip) -e '.[test]'
+	@touch $@
+
+.venv/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo \
+	"minidl needs Python 3.10 or newer, and $(PYTHON) is none. Name another: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo \
+	"$(PYTHON) cannot make .venv, since it lacks the module ensurepip. Install it (Debian, Ubuntu:" \
+	"apt install python3-venv), or name another Python: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+# Kernels are compiled on this machine. Where it has no C++ compiler, one comes as a package.
+compiler: .venv/made
+	@for program in $${CXX%% *} c++ g++ clang++; do command -v "$$program" >/dev/null && exit 0; done; \
+	$(python) -c 'import ziglang' 2>/dev/null || { \
+	echo "no C++ compiler on this machine: installing the package ziglang into .venv"; \
+	$(pip) ziglang; }
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,51 @@
+// The words that kernel files may use beyond plain CUDA C, spelled for nvcc; Host.h spells them for the host
+// compiler. BLOCK, a power of two, is the number of threads in a block.
+
+#define GRID_LOOP(i, n) \
+    for (int i = blockIdx.x * BLOCK + threadIdx.x; i < (n); i += gridDim.x * BLOCK)
+
+#define BLOCK_LOOP(i, n) \
+    for (int i = threadIdx.x; i < (n); i += BLOCK)
+
+// Short rows are taken several at a time; the divisions are done once, before the loop.
+#define ROW_LOOP(n, i, rows, length) \
+    for (int n##_width = rowWidth(length), n = threadIdx.x / n##_width; n < (rows); n += BLOCK / n##_width) \
+        for (int i = threadIdx.x % n##_width; i < (length); i += n##_width)
+
+// A thread has one column of its block.
+#define LANES 1
+#define BLOCK_COLUMNS BLOCK
+#define LANE_LOOP(lane, column, first, columns) \
+    for (int lane = 0, column = (first) + threadIdx.x; lane < 1 && column < (columns); ++lane)
+
+__device__ int rowWidth(int length)
+{
+    int width = BLOCK;
+    while (width / 2 >= length)
+        width /= 2;
+    return width;
+}
+
+// `value` of all threads of a block joined by `+` or by max, in a fixed order, and returned to each of them.
+#define BLOCK_JOIN(name, joined) \
+    __device__ accum name(accum value) \
+    { \
+        __shared__ accum parts[BLOCK]; \
+        parts[threadIdx.x] = value; \
+        __syncthreads(); \
+        for (int half = BLOCK / 2; half > 0; half /= 2) \
+        { \
+            if (threadIdx.x < half) \
+            { \
+                accum a = parts[threadIdx.x], b = parts[threadIdx.x + half]; \
+                parts[threadIdx.x] = joined; \
+            } \
+            __syncthreads(); \
+        } \
+        accum result = parts[0]; \
+        __syncthreads(); /* the next call overwrites parts */ \
+        return result; \
+    }
+
+BLOCK_JOIN(blockSum, a + b)
+BLOCK_JOIN(blockMax, a < b ? b : a)

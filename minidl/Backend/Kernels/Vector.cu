@@ -1,0 +1,53 @@
+// Arithmetic on whole arrays, element by element, and sums over the rows of a matrix.
+
+
+__global__ void fill(real *y, int size, accum value)
+{
+    GRID_LOOP(i, size)
+        y[i] = value;
+}
+
+
+// y = alpha a + beta b. With beta = 0, b is not read: whatever it holds, NaN included, leaves no trace.
+__global__ void addScaled(const real *a, const real *b, real *y, int size, accum alpha, accum beta)
+{
+    if (beta == 0)
+        GRID_LOOP(i, size)
+            y[i] = alpha * a[i];
+    else
+        GRID_LOOP(i, size)
+            y[i] = alpha * a[i] + beta * b[i];
+}
+
+
+// sums = alpha (sum over the rows of a) + beta sums; a block has BLOCK_COLUMNS columns of the (rows, columns) matrix.
+__global__ void sumRows(const real *a, real *sums, int rows, int columns, accum alpha, accum beta)
+{
+    int first = blockIdx.x * BLOCK_COLUMNS;
+    accum sum[LANES] = {0};
+
+    for (int n = 0; n < rows; ++n)
+        LANE_LOOP(lane, column, first, columns)
+            sum[lane] += a[n * columns + column];
+
+    LANE_LOOP(lane, column, first, columns)
+        sums[column] = alpha * sum[lane] + (beta == 0 ? 0 : beta * sums[column]);
+}
+
+
+// Row i of y is row indices[i] of x; a block copies one row of `length` neighbours.
+__global__ void gatherRows(const real *x, const int *indices, real *y, int length)
+{
+    const real *from = x + (long long)indices[blockIdx.x] * length;
+    real *to = y + (long long)blockIdx.x * length;
+    BLOCK_LOOP(i, length)
+        to[i] = from[i];
+}
+
+__global__ void gatherLabels(const int *x, const int *indices, int *y, int length)
+{
+    const int *from = x + (long long)indices[blockIdx.x] * length;
+    int *to = y + (long long)blockIdx.x * length;
+    BLOCK_LOOP(i, length)
+        to[i] = from[i];
+}

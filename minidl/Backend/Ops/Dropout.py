@@ -1,0 +1,14 @@
+"""Dropout on the device: outputs and launches for Kernels/Dropout.cu."""
+
+from minidl.Backend.Device import elements
+from minidl.Backend.gpuarray import empty
+from minidl.Backend.KernelFile import KernelFile
+
+kernels = KernelFile("Dropout")
+
+
+def dropout(data, rands, partition, scale, out=None):
+    """out = scale * data where rands < partition, else 0; `out` may be `data`."""
+    out = empty(data.shape, data.dtype) if out is None else out
+    kernels.dropout(elements(data.size), data, rands, out, data.size, partition, scale)
+    return out

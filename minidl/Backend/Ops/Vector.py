@@ -1,0 +1,36 @@
+"""Arithmetic on whole arrays: launches for Kernels/Vector.cu."""
+
+from minidl.Backend.Device import columns, elements
+from minidl.Backend.gpuarray import empty
+from minidl.Backend.KernelFile import KernelFile
+
+kernels = KernelFile("Vector")
+
+
+def fill(out, value):
+    kernels.fill(elements(out.size), out, out.size, value)
+    return out
+
+
+def addScaled(a, b, out=None, alpha=1.0, beta=1.0):
+    """out = alpha a + beta b; with beta = 0, b may hold anything. `out` may be a or b."""
+    out = empty(a.shape, a.dtype) if out is None else out
+    kernels.addScaled(elements(a.size), a, b, out, a.size, alpha, beta)
+    return out
+
+
+def sumRows(matrix, out, alpha=1.0, beta=0.0):
+    """out = alpha (sum over axis 0 of `matrix`) + beta out"""
+    rows, length = matrix.shape
+    kernels.sumRows(columns(length), matrix, out, rows, length, alpha, beta)
+    return out
+
+
+def gather(array, indices):
+    """The rows of `array` that the int32 array `indices` names, in its order."""
+    out = empty((indices.size,) + array.shape[1:], array.dtype)
+    length = array.size // max(array.shape[0], 1)
+    if out.size:
+        kernel = kernels.gatherLabels if array.dtype.kind == "i" else kernels.gatherRows
+        kernel(indices.size, array, indices, out, length)
+    return out

@@ -1,0 +1,116 @@
+from minidl.Containers.Container import Container
+from minidl.Modules.Module import ModuleError
+
+
+class Sequential(Container):
+    """
+    Modules one after another: each takes what the one before gives.
+
+        y = m_n(... m_2(m_1(x)))
+
+    With `updGrad=False` backward stops at the first module that has parameters, and does not compute
+    the gradient of its input, which nobody needs. `net[i]` and `net["name"]` are a module, and
+    `net[i:j]` is a Sequential of the same modules. An empty one passes its data.
+    """
+
+    def __init__(self, name=None):
+        super().__init__(name)
+        self.registerBlueprint(locals())
+        self.graph = []
+
+    def append(self, mod):
+        """Adds `mod` at the end; returns the container, so that calls can be chained."""
+        return self.insert(mod, len(self.graph))
+
+    def extend(self, mods):
+        """Adds all modules of a list or of another Sequential."""
+        for mod in mods:
+            self.append(mod)
+        return self
+
+    def insert(self, mod, index):
+        self.checkInplace(mod, self.graph[:index])
+        self.acquire(mod)
+        self.graph.insert(index, mod)
+        return self
+
+    def insertAfter(self, mod, name):
+        return self.insert(mod, self.getModuleIndex(name) + 1)
+
+    def pop(self):
+        """Removes the last module and returns it."""
+        if not self.graph:
+            self.fail("has no module to pop")
+        return self.removeModule(self.graph[-1])
+
+    def removeModule(self, mod):
+        super().removeModule(mod)
+        self.graph.remove(mod)
+        return mod
+
+    def checkInplace(self, mod, before):
+        """Refuses a module that would overwrite an output which a gradient is found from."""
+        if not getattr(mod, "inplace", False):
+            return
+        for other in reversed(before):
+            if other.gradUsesOutData:
+                self.fail(f"{mod} would overwrite the output of {other}, which its gradient needs: "
+                          f"make {mod} with inplace=False")
+            if not other.movesData:
+                return
+
+    def updateData(self, data):
+        for index, mod in enumerate(self.graph):
+            try:
+                data = mod(data)
+            except ModuleError as error:
+                raise self.inside(index, error) from error
+        self.data = data
+
+    def backward(self, grad, updParamGrads=True, updGrad=True, scale=1.0, momentum=1.0):
+        if self.data is None:
+            self.fail("backward needs a call with data first")
+        self.grad = None
+        first = 0 if updGrad else self.firstTrained()
+        for index in range(len(self.graph) - 1, first - 1, -1):
+            try:
+                self.graph[index].backward(grad, updParamGrads, updGrad or index > first, scale, momentum)
+            except ModuleError as error:
+                raise self.inside(index, error) from error
+            grad = self.graph[index].grad
+        self.grad = grad if updGrad else None
+
+    def firstTrained(self):
+        """The index of the first module with parameters, or the number of modules."""
+        trained = (i for i, mod in enumerate(self.graph) if any(m.vars for _, m in mod.namedModules("")))
+        return next(trained, len(self.graph))
+
+    def dataShapeFrom(self, shape):
+        for mod in self.graph:
+            shape = mod.dataShapeFrom(shape)
+        return shape
+
+    def gradShapeFrom(self, shape):
+        for mod in reversed(self.graph):
+            shape = mod.gradShapeFrom(shape)
+        return shape
+
+    def getByIndex(self, index):
+        return self.graph[index]
+
+    def getModuleIndex(self, name):
+        return self.graph.index(self[name])
+
+    def __getitem__(self, key):
+        if isinstance(key, slice):
+            return Sequential(self.name).extend(self.graph[key])
+        return self.graph[key] if isinstance(key, int) else super().__getitem__(key)
+
+    def __iter__(self):
+        return iter(self.graph)
+
+    def __len__(self):
+        return len(self.graph)
+
+    def getBlueprint(self):
+        return {**super().getBlueprint(), "graph": [mod.name for mod in self.graph]}

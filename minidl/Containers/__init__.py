@@ -1,0 +1,4 @@
+from minidl.Containers.Container import Container, ContainerError
+from minidl.Containers.Sequential import Sequential
+
+__all__ = ["Container", "ContainerError", "Sequential"]

@@ -1,0 +1,119 @@
+"""The contract of what runs a network over data, batch by batch."""
+
+import numpy as np
+
+from minidl import Random
+from minidl.Backend import gpuarray
+from minidl.Backend.Ops import Vector
+from minidl.Handlers.Progress import progress
+
+shuffles = ("samples", "batches")
+
+
+class HandlerError(ValueError):
+    """Data that no batches can be made of."""
+
+
+class Handler:
+    """
+    Cuts data into batches and hands them to `handleBatch(batch, index, state)`.
+
+    Args:
+        mod: the module.
+        onBatchFinish: function of (handler), called after each batch.
+        batchsize: samples a batch; the last one may be smaller.
+        shuffle: what is put in random order when `random` is asked for: "samples", a new
+            permutation of all samples each time, or "batches", which stay together as they lie.
+        progress: whether to show a bar, if standard error is a terminal and tqdm is installed.
+
+    Data is an array or a nested list of arrays of one length. currBatch, from 1 on, totalBatches,
+    currMacroBatch and totalMacroBatches tell how far it is.
+    """
+
+    def __init__(self, mod, onBatchFinish=None, batchsize=128, *, shuffle="samples", progress=True):
+        if batchsize < 1:
+            raise HandlerError(f"{type(self).__name__}: batchsize must be positive, got {batchsize}")
+        if shuffle not in shuffles:
+            raise HandlerError(
+                f"{type(self).__name__}: shuffle must be one of {', '.join(shuffles)}, got {shuffle}")
+        self.module, self.onBatchFinish, self.batchsize = mod, onBatchFinish, batchsize
+        self.shuffle, self.progress = shuffle, progress
+        self.currBatch = self.totalBatches = self.currMacroBatch = self.totalMacroBatches = 0
+
+    def handle(self, data, state=None, random=True):
+        """Runs over data on the device."""
+        self.currMacroBatch = self.totalMacroBatches = 1
+        self.handleMacroBatch(data, state, random)
+
+    def handleFromHost(self, data, state=None, macroBatchSize=10000, onMacroBatchFinish=None,
+                       random=True):
+        """
+        Runs over host arrays or h5 datasets, of which only a macro batch at a time is on the device.
+
+        In random order, numpy arrays give each macro batch a share of one permutation of all
+        samples; of other data, which is read in slices, macro batches come in random order.
+        """
+        size = self.lengthOf(data)
+        inMemory = all(isinstance(array, np.ndarray) for array in leaves(data))
+        order = Random.shuffler.permutation(size) if random and inMemory else None
+        starts = np.arange(0, size, macroBatchSize)
+        if random and not inMemory:
+            Random.shuffler.shuffle(starts)
+
+        self.totalMacroBatches = len(starts)
+        for index, start in enumerate(starts):
+            self.currMacroBatch = index + 1
+            part = slice(start, start + macroBatchSize) if order is None else (
+                order[start:start + macroBatchSize])
+            macroBatch = mapped(lambda array, part=part: gpuarray.to_gpu(array[part]), data)
+            self.handleMacroBatch(macroBatch, state, random and not inMemory, offset=start)
+            if onMacroBatchFinish is not None:
+                onMacroBatchFinish(self)
+
+    def handleMacroBatch(self, data, state, random, offset=0):
+        size = self.lengthOf(data)
+        starts = np.arange(0, size, self.batchsize)
+        order = None
+        if random and self.shuffle == "samples":
+            order = gpuarray.to_gpu(Random.shuffler.permutation(size).astype(np.int32))
+        elif random:
+            Random.shuffler.shuffle(starts)
+
+        self.totalBatches = len(starts)
+        for index, start in enumerate(progress(starts, type(self).__name__, self.progress)):
+            self.currBatch = index + 1
+            part = slice(start, start + self.batchsize)
+            if order is None:
+                batch = mapped(lambda array, part=part: array[part], data)
+            else:
+                batch = mapped(lambda array, part=part: Vector.gather(array, order[part]), data)
+            self.handleBatch(batch, offset + start, state)
+            self.module.reset()
+            if self.onBatchFinish is not None:
+                self.onBatchFinish(self)
+
+    def handleBatch(self, batch, start, state):
+        raise NotImplementedError(f"{type(self).__name__} has no handleBatch")
+
+    def lengthOf(self, data):
+        lengths = {len(array) for array in leaves(data)}
+        if len(lengths) != 1:
+            raise HandlerError(f"{type(self).__name__}: all arrays must have one length, got "
+                               f"{sorted(lengths) or 'no array'}")
+        if lengths == {0}:
+            raise HandlerError(f"{type(self).__name__}: there are no samples")
+        return lengths.pop()
+
+
+def leaves(data):
+    """The arrays of a nested list."""
+    if isinstance(data, (list, tuple)):
+        return [leaf for each in data for leaf in leaves(each)]
+    return [data]
+
+
+def mapped(function, data):
+    """The nested list with `function` applied to each array."""
+    if isinstance(data, (list, tuple)):
+        return [mapped(function, each) for each in data]
+    return function(data)

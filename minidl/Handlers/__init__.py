@@ -1,0 +1,5 @@
+from minidl.Handlers.Calculator import Calculator
+from minidl.Handlers.Trainer import Trainer
+from minidl.Handlers.Validator import Validator
+
+__all__ = ["Calculator", "Trainer", "Validator"]

@@ -1,0 +1,62 @@
+"""Initial values of weights, drawn from numpy's global generator, so that np.random.seed repeats them."""
+
+import enum
+import math
+
+import numpy as np
+
+
+class InitScheme(str, enum.Enum):
+    none = "none"
+    xavierUniform = "xavier_uniform"
+    xavierNormal = "xavier_normal"
+    xavier = "xavier"
+    he = "he"
+    gaussian = "gaussian"
+    uniform = "uniform"
+
+
+def createTensorWithScheme(scheme, shape, wscale, factorShape=None, factorTranspose=False,
+                           dtype=np.float32):
+    """
+    A host array of initial weights, or None for the scheme "none".
+
+        None, "xavier_uniform"       uniform in +-sqrt(3 / f)
+        "xavier", "xavier_normal"    normal with variance 1 / f   (Glorot, Bengio 2010)
+        "he"                         normal with variance 2 / f   (He et al. 2015)
+        "gaussian"                   normal with deviation wscale
+        "uniform"                    uniform in +-wscale
+
+    Args:
+        scheme: a word of the table, or a tuple (word, factor) whose factor chooses f: "in" (the
+            default) the number of inputs of a neuron, "out" of its outputs, "avg" their mean.
+        factorShape: the shape that f is found from, if not `shape`.
+        factorTranspose: swaps inputs and outputs.
+    """
+    scheme, factor = scheme if isinstance(scheme, (tuple, list)) else (scheme, "in")
+    scheme = InitScheme.xavierUniform if scheme is None else InitScheme(scheme)
+
+    outs, ins = inferNeuronsNumber(shape if factorShape is None else factorShape, factorTranspose)
+    f = {"in": ins, "out": outs, "avg": (ins + outs) / 2}.get(factor)
+    if f is None:
+        raise ValueError(f"the factor of an init scheme must be in, out or avg, got {factor}")
+
+    if scheme == InitScheme.none:
+        return None
+    if scheme in (InitScheme.xavierUniform, InitScheme.uniform):
+        bound = wscale if scheme == InitScheme.uniform else math.sqrt(3 / f)
+        return np.random.uniform(-bound, bound, shape).astype(dtype)
+    sigma = {InitScheme.he: math.sqrt(2 / f), InitScheme.gaussian: wscale}.get(scheme, math.sqrt(1 / f))
+    return np.random.normal(0, sigma, shape).astype(dtype)
+
+
+def inferNeuronsNumber(shape, transpose=False):
+    """(outputs, inputs) of a neuron whose weights have `shape`: (n,), (ins, outs) or (outs, ins, *k)."""
+    if len(shape) == 1:
+        outs = ins = shape[0]
+    elif len(shape) == 2:
+        ins, outs = shape
+    else:
+        window = math.prod(shape[2:])
+        outs, ins = shape[0] * window, shape[1] * window
+    return (ins, outs) if transpose else (outs, ins)

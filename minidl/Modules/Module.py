@@ -1,0 +1,270 @@
+"""The contract of every module."""
+
+import enum
+import inspect
+import json
+
+import numpy as np
+
+from minidl import Config
+from minidl.Backend import gpuarray
+from minidl.Modules.InitScheme import createTensorWithScheme, inferNeuronsNumber
+from minidl.Variable import Variable
+
+
+class ModuleError(ValueError, RuntimeError):
+    """A module was given what it cannot take; its state is as before."""
+
+
+class MemoryUnit(str, enum.Enum):
+    kbytes = "kb"
+    mbytes = "mb"
+
+
+class Module:
+    """
+    A formula with a forward and a backward.
+
+    `y = module(data)` computes, and keeps the result in `module.data`; `module.backward(grad)` takes
+    dL/d(data) and leaves dL/d(input) in `module.grad`. Gradients of parameters are joined to what
+    they held: param.grad = scale * new + momentum * param.grad. Every direction is an ascent: costs
+    give -dE/d(pred), and optimizers add.
+
+    A subclass writes `updateData(data)` and `updateGrad(grad)`, with parameters `accGradParams`, and
+    says what it takes in `checkDataShape`, what comes out in `dataShapeFrom`. It owns
+        vars: {name: Variable}, trained; `module.name` is the variable's array,
+        attrs: {name: array}, state that is saved but not trained.
+    Attributes gradUsesOutData, movesData and movesGrad say whether backward reads the output, and
+    whether output (or input gradient) may be the very array that came in.
+    """
+
+    isContainer = False
+
+    def __init__(self, name=None):
+        self.name = name
+        self.vars, self.attrs = {}, {}
+        self.data = self.grad = self.inData = None
+        self.train = not Config.globalEvalMode
+        self.calctype = np.float32
+        self.gradUsesOutData = self.movesData = self.movesGrad = False
+        self.blueprint = None
+
+    # Forward and backward
+
+    def __call__(self, data):
+        data = self.accept(data, "data", self.checkDataShape, self.checkDataType)
+        self.data = None  # its memory serves the next output
+        self.inData = data
+        self.updateData(data)
+        return self.data
+
+    def backward(self, grad, updParamGrads=True, updGrad=True, scale=1.0, momentum=0.0):
+        if self.data is None:
+            self.fail("backward needs a call with data first")
+        grad = self.accept(grad, "grad", self.checkGradShape, self.checkGradType)
+        self.grad = None
+        if updGrad:
+            self.updateGrad(grad)
+        if updParamGrads and self.train:
+            self.accGradParams(grad, scale=scale, momentum=momentum)
+
+    def accept(self, array, what, checkShape, checkType):
+        """`array` as ops need it: on the device, contiguous, of a fit shape and dtype."""
+        try:
+            array = gpuarray.contiguous(array)
+        except TypeError as error:
+            self.fail(f"{what} must be an array on the device: {error}")
+        if not Config.disableDtypeShapeChecks:
+            checkShape(array.shape)
+            checkType(array.dtype)
+        return array
+
+    def updateData(self, data):
+        raise NotImplementedError(f"{type(self).__name__} has no updateData")
+
+    def updateGrad(self, grad):
+        raise NotImplementedError(f"{type(self).__name__} has no updateGrad")
+
+    def accGradParams(self, grad, scale=1.0, momentum=0.0):
+        """Modules without parameters have nothing to do."""
+
+    # Checks
+
+    def checkDataShape(self, shape):
+        """Takes any shape unless a subclass refuses it."""
+
+    def checkGradShape(self, shape):
+        if shape != self.data.shape:
+            self.fail(f"grad must have the shape of data {self.data.shape}, got {shape}")
+
+    def checkDataType(self, dtype):
+        if dtype.type is not self.calctype:
+            self.fail(f"expected data of dtype {np.dtype(self.calctype)}, got {dtype}")
+
+    def checkGradType(self, dtype):
+        if dtype.type is not self.calctype:
+            self.fail(f"expected grad of dtype {np.dtype(self.calctype)}, got {dtype}")
+
+    def dataShapeFrom(self, shape):
+        """The shape of the output for data of `shape`."""
+        return shape
+
+    def gradShapeFrom(self, shape):
+        """The shape of the input gradient for a gradient of `shape`."""
+        return shape
+
+    def fail(self, message):
+        raise ModuleError(f"{self}: {message}")
+
+    # Parameters and state
+
+    def setVar(self, name, var):
+        self.vars[name] = var
+        setattr(self, name, var.data)
+
+    def getVar(self, name):
+        if name not in self.vars:
+            self.fail(f"there is no variable {name}, only {', '.join(self.vars) or 'none'}")
+        return self.vars[name]
+
+    def setAttr(self, name, value):
+        self.attrs[name] = value
+        setattr(self, name, value)
+
+    def hasAttr(self, name):
+        return name in self.attrs
+
+    def newVar(self, name, values):
+        """A variable `name` that starts with the host array `values`; None leaves it without one."""
+        if values is None:
+            setattr(self, name, None)
+        else:
+            self.setVar(name, Variable(gpuarray.to_gpu(values.astype(self.calctype))))
+
+    def namedModules(self, name):
+        """(full name, module) of this module and all below it."""
+        yield name, self
+
+    def getVarTable(self, vartable=None, name=None, root=True):
+        """{Variable: its full names}; one that several modules share has several."""
+        vartable = {} if vartable is None else vartable
+        for path, module in self.namedModules(name or self.name or ""):
+            for key, var in module.vars.items():
+                vartable.setdefault(var, []).append(f"{path}.{key}")
+        return vartable
+
+    def zeroGradParams(self):
+        for var in self.getVarTable():
+            var.grad.fill(0)
+
+    def updateParams(self, learnRate):
+        """param += learnRate * grad"""
+        from minidl.Backend.Ops import Vector
+
+        for var in self.getVarTable():
+            Vector.addScaled(var.data, var.grad, out=var.data, beta=learnRate)
+
+    def numOfParams(self):
+        return sum(var.data.size for var in self.getVarTable())
+
+    def paramSize(self, unit=None):
+        """Bytes of all parameters, or kilobytes or megabytes for the unit "kb" or "mb"."""
+        size = sum(var.data.nbytes for var in self.getVarTable())
+        return size if unit is None else size / 1024 ** (list(MemoryUnit).index(MemoryUnit(unit)) + 1)
+
+    # Modes
+
+    def trainMode(self):
+        self.train = True
+        self.reset()
+
+    def evalMode(self):
+        self.train = False
+        self.reset()
+
+    def calcMode(self, T):
+        """Computes in dtype T from now on; parameters and state are converted."""
+        supported = [dtype for dtype, _ in gpuarray.dtypesSupported()]
+        if T not in supported:
+            self.fail(f"calcMode takes one of {', '.join(t.__name__ for t in supported)}, got {T}")
+
+        self.reset()
+        self.calctype = T
+        for name, var in self.vars.items():
+            var.data = gpuarray.to_gpu(var.data.get().astype(T))
+            if var.grad is not None:
+                var.grad = gpuarray.to_gpu(var.grad.get().astype(T))
+            setattr(self, name, var.data)
+        for name, attr in self.attrs.items():
+            if attr.dtype.kind == "f":
+                self.setAttr(name, gpuarray.to_gpu(attr.get().astype(T)))
+
+    def reset(self):
+        """Lets go of the arrays that the last call left."""
+        self.data = self.grad = self.inData = None
+
+    # Files
+
+    def save(self, hdf=None, name=None, compress="gzip", assumeUniqueNames=False,
+             withBlueprint=False):
+        """
+        Writes all variables and attributes to the h5 file `hdf`: a path, which is replaced in one
+        step, or an open h5py file or group. None gives the file's bytes.
+        """
+        from minidl import Weights
+
+        return Weights.save(self, hdf, name, compress, assumeUniqueNames, withBlueprint)
+
+    def load(self, hdf, name=None, assumeUniqueNames=False):
+        """
+        Reads what `save` wrote, from a path, bytes, or an open h5py file or group. All or nothing:
+        a file that does not fit raises ModuleError and leaves every value as it was.
+        """
+        from minidl import Weights
+
+        Weights.load(self, hdf, name, assumeUniqueNames)
+
+    def attrMissing(self, name):
+        """What attribute `name` becomes when a file lacks it; None: the file does not fit."""
+        return None
+
+    def attrProblem(self, name, value):
+        """Why attribute `name` must not become the host array `value`, or None."""
+        return None
+
+    def registerBlueprint(self, args, exclude=()):
+        """Keeps the constructor's arguments, given as its locals(), to build an equal module from."""
+        known = inspect.signature(type(self).__init__).parameters
+        scheme = {
+            key: None if key in exclude else plain(value)
+            for key, value in args.items() if key in known and key != "self"
+        }
+        self.blueprint = {"classname": type(self).__name__, "scheme": scheme}
+
+    def getBlueprint(self):
+        if self.blueprint is None:
+            self.fail("has no blueprint: its constructor does not call registerBlueprint")
+        return self.blueprint
+
+    def __str__(self):
+        return type(self).__name__ + (f" '{self.name}'" if self.name else "")
+
+    def __repr__(self):
+        scheme = self.blueprint["scheme"] if self.blueprint else {}
+        chosen = ", ".join(f"{key}={value}" for key, value in scheme.items() if key != "name")
+        return f"{self} ({chosen})"
+
+    # PuzzleLib's names for what InitScheme.py does
+
+    createTensorWithScheme = staticmethod(createTensorWithScheme)
+    inferNeuronsNumber = staticmethod(inferNeuronsNumber)
+
+
+def plain(value):
+    """A constructor's argument as json writes it; None for what json cannot write."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    try:
+        return json.loads(json.dumps(value))
+    except TypeError:
+        return None

@@ -1,0 +1,116 @@
+"""The contract of every optimizer."""
+
+from minidl.Backend import gpuarray
+from minidl.Backend.Ops import Vector
+from minidl.Variable import Variable
+
+
+class OptimizerError(ValueError, RuntimeError):
+    """An optimizer was given what it cannot take."""
+
+
+class Optimizer:
+    """
+    Changes parameters along their gradients, which are ascent directions: every step adds.
+
+        optimizer.setupOn(net, useGlobalState=True)
+        optimizer.zeroGradParams();  net.backward(grad);  optimizer.update()
+
+    With `useGlobalState` all parameters move into one flat array, their gradients into another, and
+    a step is one kernel. The arrays net.layer.W are replaced by views of it: keep no older ones. The
+    factors learnRate, momRate and wc are then those of `globalVar`. Without it each variable has a
+    state of its own and honours its own factors.
+
+    A subclass names its arrays of state in `entities`, and writes `step(var, state)`.
+    """
+
+    entities = ()
+
+    def __init__(self, nodeinfo=None):
+        if nodeinfo is not None:
+            self.fail("nodeinfo (training on several devices) is not supported yet")
+        self.t = 0
+        self.learnRate = 0.0
+        self.hooks = []
+        self.module = self.globalVar = None
+        self.vars, self.states, self.customVars = {}, {}, []
+
+    def setupOn(self, mod, useGlobalState=False):
+        """Takes the parameters of `mod`; state starts anew."""
+        table = {var: sorted(names)[0] for var, names in mod.getVarTable().items()}
+        if not table:
+            self.fail(f"{mod} has no parameters")
+        if missing := [name for var, name in table.items() if var.grad is None]:
+            self.fail(f"parameters without a gradient: {', '.join(missing)}")
+
+        self.module, self.t = mod, 0
+        self.customVars = [var for var in table if var.hasUpdater]
+        named = sorted((name, var) for var, name in table.items() if not var.hasUpdater)
+        if useGlobalState and named:
+            named = [("global", self.unite(mod, named))]
+        self.vars = dict(named)
+        self.globalVar = self.vars["global"] if useGlobalState and named else None
+        self.states = {name: self.setupState(var) for name, var in named}
+
+    def unite(self, mod, named):
+        """Moves all variables into one, and gives views of it back to their modules."""
+        dtypes = {var.data.dtype for _, var in named}
+        if len(dtypes) > 1:
+            self.fail(f"global state needs parameters of one dtype, got {sorted(map(str, dtypes))}")
+
+        data, grad = (gpuarray.SharedArray(*dtypes) for _ in range(2))
+        for shared in (data, grad):
+            for name, var in named:
+                shared.register(var.data.shape, var.data.dtype, name)
+            shared.build()
+
+        for name, var in named:  # a Variable stays the same object: modules that share it go on doing so
+            data[name][...], grad[name][...] = var.data, var.grad
+            var.data, var.grad = data[name], grad[name]
+        for _, owner in mod.namedModules(""):
+            for key, var in owner.vars.items():
+                owner.setVar(key, var)
+        return Variable(data.ary, "global", grad=grad.ary)
+
+    def setupState(self, var):
+        return {name: gpuarray.zeros(var.data.shape, var.data.dtype) for name in self.entities}
+
+    def addHook(self, hook):
+        """Adds a function of (variable, state) that may change gradients before each step."""
+        self.hooks.append(hook)
+
+    def zeroGradParams(self):
+        self.checkSetup()
+        for var in (*self.vars.values(), *self.customVars):
+            Vector.fill(var.grad, 0)
+
+    def update(self, useStreams=False, sync=True):
+        """One step. The arguments are PuzzleLib's, and change nothing here."""
+        self.checkSetup()
+        self.t += 1
+        for name, var in self.vars.items():
+            if var.learnRate > 0:
+                for hook in self.hooks:
+                    hook(var, self.states[name])
+                self.step(var, self.states[name])
+            if var.hasPostUpdater:
+                var.postUpdate()
+        for var in self.customVars:
+            var.update(self.learnRate)
+
+    def step(self, var, state):
+        raise NotImplementedError(f"{type(self).__name__} has no step")
+
+    def checkSetup(self):
+        if self.module is None:
+            self.fail("setupOn(module) comes first")
+
+    def fail(self, message):
+        raise OptimizerError(f"{type(self).__name__}: {message}")
+
+
+def checkRates(optimizer, **rates):
+    """Refuses rates that are no numbers of at least 0."""
+    for name, rate in rates.items():
+        if not rate >= 0:
+            optimizer.fail(f"{name} must be at least 0, got {rate}")

@@ -1,0 +1,17 @@
+"""The one seed of everything random, and the generator that orders samples."""
+
+import numpy as np
+
+from minidl.Backend import gpuarray
+
+shuffler = np.random.default_rng(0)  # orders the samples of an epoch (Handlers)
+
+
+def seed(value):
+    """Seeds numpy's global generator (initial weights), the device's (dropout, noise) and the order."""
+    if not 0 <= value < 2 ** 32:
+        raise ValueError(f"seed must be from 0 to 2**32 - 1, got {value}")
+    global shuffler
+    np.random.seed(value)
+    gpuarray.globalRng.seed(value)
+    shuffler = np.random.default_rng(value)
