@@ -31,8 +31,8 @@ class MatMul:
     def __call__(self, a, b, out, bias=None, transA=False, transB=False, alpha=1.0, beta=0.0):
         """
         Args:
-            a, b: contiguous arrays of two axes, taken transposed if transA, transB.
-            out: contiguous; beta = 0 overwrites it, NaN included.
+            a, b: matrices, taken transposed if transA, transB; any strides.
+            out: rows of it must be contiguous; beta = 0 overwrites it, NaN included.
             bias: one number a column of out, or None.
 
         Shapes and dtypes are checked by the caller (Ops/MatMul.py).
@@ -42,12 +42,29 @@ class MatMul:
         if m * n == 0:
             return
 
+        a, strideA, transA = operand(a, transA)
+        b, strideB, transB = operand(b, transB)
         few = m <= fewRows and n >= stripe[real] // 4 and not transA and not transB
         rows, columns = (1, stripe[real]) if few else tileSize(m, n, k)
         packed = pack(
             a.ptr, b.ptr, 0 if bias is None else bias.ptr, out.ptr,
-            m, n, k, a.shape[1] or 1, b.shape[1] or 1, n, transA, transB, rows, columns, alpha, beta)
+            m, n, k, strideA, strideB, out.strides[0] // out.itemsize,
+            transA, transB, rows, columns, alpha, beta)
         (self.stripes if few else self.tiles)[real](packed, -(-m // rows) * -(-n // columns))
+
+
+def operand(matrix, trans):
+    """(matrix, elements from row to row, whether it is to be transposed) as BLAS takes it."""
+    rows, columns = matrix.shape
+    if matrix.layout is not None:
+        return matrix, columns or 1, trans
+
+    down, right = (stride // matrix.itemsize for stride in matrix.strides)
+    if right == 1 and down >= columns:
+        return matrix, down, trans
+    if down == 1 and right >= rows:
+        return matrix, right, not trans
+    return matrix.copy(), columns, trans
 
 
 @functools.lru_cache(4096)

@@ -23,6 +23,8 @@ def matMul(a, b, out=None, bias=None, transA=False, transB=False, alpha=1.0, bet
         out = empty((rows, columns), a.dtype)
     elif out.shape != (rows, columns):
         raise ValueError(f"matMul: out must have shape {(rows, columns)}, got {out.shape}")
+    elif out.strides[1] != out.itemsize:
+        raise ValueError(f"matMul: the rows of out must be contiguous, got strides {out.strides}")
     if not a.dtype == b.dtype == out.dtype:
         raise TypeError(f"matMul: dtypes must be one, got {a.dtype}, {b.dtype} and {out.dtype}")
 

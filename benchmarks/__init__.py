@@ -1,0 +1,1 @@
+"""Timings of minidl beside its peers: python -m benchmarks prints and keeps a table."""

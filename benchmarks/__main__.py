@@ -1,0 +1,86 @@
+"""
+Runs all benchmarks, or those named, and prints a table:
+
+    python -m benchmarks                    # all
+    python -m benchmarks Mlp Import         # these subjects
+    python -m benchmarks --save             # and keeps the table in benchmarks/results/
+
+Beside PyTorch where it is installed (pip install torch). Times depend on the machine and on what
+else it does: quote the ratios.
+"""
+
+import argparse
+import datetime
+import importlib
+import json
+import platform
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import minidl
+from minidl.Backend import gpuarray
+
+folder = Path(__file__).parent
+subjects = sorted(path.stem for path in folder.glob("[A-Z]*.py") if path.stem != "Timer")
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("subjects", nargs="*", help=f"of {', '.join(subjects)}; all if none")
+    parser.add_argument("--save", action="store_true", help="keep the table in benchmarks/results/")
+    args = parser.parse_args()
+    if unknown := set(args.subjects) - set(subjects):
+        parser.error(f"no subject {', '.join(unknown)}; there are {', '.join(subjects)}")
+
+    rows = []
+    print(f"{'work':34} {'minidl us':>10} {'peer us':>10} {'ratio':>7} {'goal':>6}")
+    for subject in args.subjects or subjects:
+        for row in importlib.import_module(f"benchmarks.{subject}").measure():
+            rows.append(row)
+            print(f"{row.work:34} {row.minidl:10.1f} {shown(row.peer):>10} {shown(row.ratio, 2):>7} "
+                  f"{shown(row.goal, 2):>6}", flush=True)
+    if args.save:
+        save(rows)
+
+
+def shown(number, digits=1):
+    return "-" if number is None else f"{number:.{digits}f}"
+
+
+def save(rows):
+    path = folder / "results" / f"{gpuarray.getDeviceName().split()[0].lower()}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({
+        "command": f"python -m benchmarks {' '.join(sys.argv[1:])}",
+        "date": datetime.date.today().isoformat(),
+        "device": gpuarray.getDeviceName(),
+        "processor": processor(),
+        "versions": {"minidl": minidl.__version__, "python": platform.python_version(),
+                     "numpy": np.__version__, **peerVersion()},
+        "rows": [{**row._asdict(), "ratio": row.ratio} for row in rows],
+    }, indent=2) + "\n")
+    print(f"kept in {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
+
+
+def processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), "unknown")
+
+
+def peerVersion():
+    try:
+        import torch
+    except ImportError:
+        return {}
+    return {"torch": torch.__version__, "torch threads": torch.get_num_threads()}
+
+
+if __name__ == "__main__":
+    main()
