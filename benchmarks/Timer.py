@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """A line of the table: times in microseconds; ratio = peer / minidl, above 1: minidl is faster."""
+    """A line of the table: microseconds; a ratio peer / minidl above 1: minidl is faster."""
 
     work: str
     minidl: float

@@ -41,8 +41,8 @@ def main():
     for subject in args.subjects or subjects:
         for row in importlib.import_module(f"benchmarks.{subject}").measure():
             rows.append(row)
-            print(f"{row.work:34} {row.minidl:10.1f} {shown(row.peer):>10} {shown(row.ratio, 2):>7} "
-                  f"{shown(row.goal, 2):>6}", flush=True)
+            print(f"{row.work:34} {row.minidl:10.1f} {shown(row.peer):>10} "
+                  f"{shown(row.ratio, 2):>7} {shown(row.goal, 2):>6}", flush=True)
     if args.save:
         save(rows)
 

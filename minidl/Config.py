@@ -35,7 +35,6 @@ disableModuleCompatChecks = False  # let an in-place module stand where it may s
 verifyData = True  # costs refuse labels that are no class
 showWarnings = True
 
-allowMultiContext = False
 systemLog = False
 logger = None
 

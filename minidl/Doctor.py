@@ -8,9 +8,9 @@ import ctypes
 import importlib
 import os
 import platform
-import subprocess
 import sys
 import time
+from functools import partial
 from importlib import metadata
 
 import minidl
@@ -37,9 +37,9 @@ def examine():
 
     print()
     for package, module in required.items():
-        report.line(package, lambda: requiredVersion(package, module))  # noqa: B023
+        report.line(package, partial(requiredVersion, package, module))
     for package, use in optional.items():
-        report.line(package, lambda: optionalVersion(package, use))  # noqa: B023
+        report.line(package, partial(optionalVersion, package, use))
 
     print()
     report.line("new kernel", newKernel)
@@ -57,7 +57,6 @@ class Report:
         try:
             text = check()
         except Exception as error:  # whatever is wrong with a machine, the report goes on
-            text = "problem"
             if str(error) not in self.problems:
                 self.problems.append(str(error))
             text = f"see problem {self.problems.index(str(error)) + 1}"
@@ -89,7 +88,7 @@ def backend():
 
 def compiler():
     command = HostCompiler.compiler()
-    done = subprocess.run([*command, "--version"], capture_output=True, text=True)
+    done = HostCompiler.call([*command, "--version"])
     return f"{' '.join(command)}: {(done.stdout or done.stderr).splitlines()[0]}"
 
 

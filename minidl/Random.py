@@ -8,7 +8,7 @@ shuffler = np.random.default_rng(0)  # orders the samples of an epoch (Handlers)
 
 
 def seed(value):
-    """Seeds numpy's global generator (initial weights), the device's (dropout, noise) and the order."""
+    """Seeds initial weights (numpy's global generator), dropout and noise, and the order."""
     if not 0 <= value < 2 ** 32:
         raise ValueError(f"seed must be from 0 to 2**32 - 1, got {value}")
     global shuffler

@@ -1,5 +1,5 @@
 """
-The one guarded reader and atomic writer of h5 files: every load and save of weights goes through it.
+The one guarded reader and atomic writer of h5 files: every load and save goes through it.
 
     /params/<i>              the arrays of the variables, in order of first meeting
     /links/<name>.<var>      the number i of a variable; those that modules share have several links
@@ -21,8 +21,6 @@ import numpy as np
 
 from minidl.Backend import gpuarray
 from minidl.Modules.Module import ModuleError
-
-filters = {"gzip", "shuffle"}  # of h5py's names; others have crashed on damaged data
 
 
 class WeightsError(ModuleError):
@@ -108,6 +106,8 @@ class Guarded:
         import h5py
 
         self.h5py, self.name, self.problems = h5py, name, problems
+        # The other filters have crashed on damaged data.
+        self.filters = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE}
         self.group = file[name] if isinstance(file.get(name, getlink=True), h5py.HardLink) else {}
         if not isinstance(self.group, (h5py.Group, dict)):
             self.problems.append(f"{name} is no group")
@@ -155,17 +155,13 @@ class Guarded:
         if dataset.is_virtual or dataset.external:
             return "must hold its own data, not refer to other files"
         plist = dataset.id.get_create_plist()
-        names = {self.filterName(plist.get_filter(i)[0]) for i in range(plist.get_nfilters())}
-        if names - filters:
-            return f"may be filtered by {' and '.join(sorted(filters))} only"
+        if {plist.get_filter(i)[0] for i in range(plist.get_nfilters())} - self.filters:
+            return "may be filtered by gzip and shuffle only"
         if dataset.shape != shape:
             return f"must have shape {shape}, the file has {dataset.shape}"
         if not np.can_cast(dataset.dtype, dtype, casting="safe"):
             return f"must have dtype {dtype}, the file has {dataset.dtype}"
         return None
-
-    def filterName(self, code):
-        return {self.h5py.h5z.FILTER_DEFLATE: "gzip", self.h5py.h5z.FILTER_SHUFFLE: "shuffle"}.get(code)
 
 
 @contextlib.contextmanager
@@ -239,7 +235,7 @@ def rootName(module, name):
 
 
 def shortened(path, assumeUniqueNames):
-    """With assumeUniqueNames a module's path is only its first and last name: net.block.conv -> net.conv."""
+    """The path, or net.conv.W for net.block.conv.W: of modules the first and the last name only."""
     *modules, last = path.split(".")
     if assumeUniqueNames and len(modules) > 2:
         modules = [modules[0], modules[-1]]

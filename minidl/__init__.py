@@ -5,7 +5,7 @@ __version__ = "0.1.0"
 
 def seed(value):
     """
-    Makes all that follows repeatable: initial weights, dropout masks and noise, the order of samples.
+    Makes all that follows repeatable: initial weights, dropout and noise, the order of samples.
 
     Args:
         value: an integer from 0 to 2**32 - 1.

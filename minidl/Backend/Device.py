@@ -1,8 +1,9 @@
 """
 The device that this process computes on: chosen once, when it is first needed.
 
-A device offers: name, gpuarray's `empty(shape, dtype)` and `toDevice(values)`, `compile(kernelFile,
-real)`, `elements(size)`, `columns(number)`, `matMul(...)`, `synchronize()`, `memoryPool`, `describe()`.
+A device offers `name` and `describe()`; arrays: `GPUArray`, `empty(shape, dtype)`, `toDevice(values)`,
+`memoryPool`, `dtypes`; work: `compile(kernelFile, real)`, `elements(size)`, `columns(number)`,
+`matMul(...)`, `synchronize()`.
 """
 
 from minidl import Config

@@ -53,7 +53,7 @@ def contiguous(array):
 
 
 def dtypesSupported():
-    """(dtype, relative error to expect of float arithmetic) of each dtype that modules compute in."""
+    """(dtype, relative error to expect) for each dtype that modules compute in."""
     return Device.current().dtypes
 
 

@@ -46,7 +46,7 @@ class Container(Module):
         return mod
 
     def getByName(self, name):
-        """The module of that name here or, first come, in a container below; None if there is none."""
+        """The module of that name here or in a container below; None if there is none."""
         if name in self.modules:
             return self.modules[name]
         inner = (mod.getByName(name) for mod in self.modules.values() if mod.isContainer)

@@ -8,7 +8,7 @@ class Sequential(Container):
 
         y = m_n(... m_2(m_1(x)))
 
-    With `updGrad=False` backward stops at the first module that has parameters, and does not compute
+    With `updGrad=False` backward stops at the first module that has parameters, and does not find
     the gradient of its input, which nobody needs. `net[i]` and `net["name"]` are a module, and
     `net[i:j]` is a Sequential of the same modules. An empty one passes its data.
     """
@@ -74,15 +74,16 @@ class Sequential(Container):
         first = 0 if updGrad else self.firstTrained()
         for index in range(len(self.graph) - 1, first - 1, -1):
             try:
-                self.graph[index].backward(grad, updParamGrads, updGrad or index > first, scale, momentum)
+                mod = self.graph[index]
+                mod.backward(grad, updParamGrads, updGrad or index > first, scale, momentum)
             except ModuleError as error:
                 raise self.inside(index, error) from error
-            grad = self.graph[index].grad
+            grad = mod.grad
         self.grad = grad if updGrad else None
 
     def firstTrained(self):
         """The index of the first module with parameters, or the number of modules."""
-        trained = (i for i, mod in enumerate(self.graph) if any(m.vars for _, m in mod.namedModules("")))
+        trained = (index for index, mod in enumerate(self.graph) if mod.getVarTable())
         return next(trained, len(self.graph))
 
     def dataShapeFrom(self, shape):

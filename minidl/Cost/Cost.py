@@ -17,11 +17,11 @@ class Cost:
     A number E that says how wrong predictions are, and the direction that makes it smaller.
 
     `error, grad = cost(pred, target)` gives E of the batch and -dE/d(pred); `cost(pred, target,
-    queryError=False)` only the latter, with no wait for the device. `cost.validate(pred, target)` is
-    the figure that people read: E itself, or the share of wrong answers.
+    queryError=False)` only the latter, with no wait for the device. `cost.validate(pred, target)`
+    is the figure that people read: E itself, or the share of wrong answers.
 
-    A subclass writes `calcGrad(pred, target)`, which returns (errors, grad), the error of each sample
-    and the direction, `checkDataShape`, and `calcVal` if validation is not E.
+    A subclass writes `calcGrad(pred, target)`, which returns (errors, grad), the error of each
+    sample and the direction, `checkDataShape`, and `calcVal` if validation is not E.
     """
 
     def __init__(self):

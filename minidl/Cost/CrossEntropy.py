@@ -10,12 +10,12 @@ class CrossEntropy(Cost):
     """
     Cross entropy of the softmax of scores, for labels that are classes.
 
-        E = mean over batch and positions of -w[label] log p[label],    p = softmax(pred) over axis 1
+        E = mean over batch and positions of -w[label] log p[label],    p = softmax(pred)
         grad_c = w[c] (1[c = label] - p_c) / N
 
-    The gradient is divided by the batch size N only, not by the number of positions. `validate` gives
-    the share of positions whose highest score is not the label's; `mostProb` has the classes of the
-    highest scores then.
+    The softmax is over axis 1. The gradient is divided by the batch size N only, not by the number
+    of positions. `validate` gives the share of positions whose highest score is not the label's;
+    `mostProb` has the classes of the highest scores then.
 
     Args:
         maxlabels: number of classes that labels may name, if fewer than pred has.
@@ -50,8 +50,8 @@ class CrossEntropy(Cost):
         classes = pred.shape[1]
         if self.weights is not None and (
                 self.weights.shape != (classes,) or self.weights.dtype != pred.dtype):
-            self.fail(f"there must be {classes} weights of {pred.dtype}, got {self.weights.dtype} of "
-                      f"shape {self.weights.shape}")
+            self.fail(f"there must be {classes} weights of {pred.dtype}, got {self.weights.dtype} "
+                      f"of shape {self.weights.shape}")
         limit = min(classes, self.maxlabels or classes)
         if Config.verifyData and (strays := Ops.countStrays(target, limit)):
             labels = target.get()

@@ -9,7 +9,8 @@ class Calculator(Handler):
 
     def calc(self, data):
         """The output for data on the device, as an array there (or a list, as the module gives)."""
-        return mapped(gpuarray.to_gpu, self.run(lambda state: self.handle(data, state, random=False)))
+        onHost = self.run(lambda state: self.handle(data, state, random=False))
+        return mapped(gpuarray.to_gpu, onHost)
 
     def calcFromHost(self, data, macroBatchSize=10000, onMacroBatchFinish=None):
         """The output for host arrays or h5 datasets, as numpy arrays."""

@@ -32,10 +32,9 @@ class Handler:
 
     def __init__(self, mod, onBatchFinish=None, batchsize=128, *, shuffle="samples", progress=True):
         if batchsize < 1:
-            raise HandlerError(f"{type(self).__name__}: batchsize must be positive, got {batchsize}")
+            self.fail(f"batchsize must be positive, got {batchsize}")
         if shuffle not in shuffles:
-            raise HandlerError(
-                f"{type(self).__name__}: shuffle must be one of {', '.join(shuffles)}, got {shuffle}")
+            self.fail(f"shuffle must be one of {', '.join(shuffles)}, got {shuffle}")
         self.module, self.onBatchFinish, self.batchsize = mod, onBatchFinish, batchsize
         self.shuffle, self.progress = shuffle, progress
         self.currBatch = self.totalBatches = self.currMacroBatch = self.totalMacroBatches = 0
@@ -48,7 +47,7 @@ class Handler:
     def handleFromHost(self, data, state=None, macroBatchSize=10000, onMacroBatchFinish=None,
                        random=True):
         """
-        Runs over host arrays or h5 datasets, of which only a macro batch at a time is on the device.
+        Runs over host arrays or h5 datasets, of which the device holds a macro batch at a time.
 
         In random order, numpy arrays give each macro batch a share of one permutation of all
         samples; of other data, which is read in slices, macro batches come in random order.
@@ -98,11 +97,13 @@ class Handler:
     def lengthOf(self, data):
         lengths = {len(array) for array in leaves(data)}
         if len(lengths) != 1:
-            raise HandlerError(f"{type(self).__name__}: all arrays must have one length, got "
-                               f"{sorted(lengths) or 'no array'}")
+            self.fail(f"all arrays must have one length, got {sorted(lengths) or 'no array'}")
         if lengths == {0}:
-            raise HandlerError(f"{type(self).__name__}: there are no samples")
+            self.fail("there are no samples")
         return lengths.pop()
+
+    def fail(self, message):
+        raise HandlerError(f"{type(self).__name__}: {message}")
 
 
 def leaves(data):

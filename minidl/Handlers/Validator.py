@@ -5,9 +5,10 @@ from minidl.Handlers.Handler import Handler, leaves
 
 class Validator(Handler):
     """
-    Finds the mean of `cost.validate` over data, weighted by the sizes of batches, in evaluation mode.
+    Finds the mean of `cost.validate` over data, in evaluation mode.
 
-    Args: as Trainer's, without the optimizer. The result is kept in `error`.
+    Batches count by their sizes. Args: as Trainer's, without the optimizer. The result is kept in
+    `error`.
     """
 
     def __init__(self, mod, cost, onBatchFinish=None, batchsize=128, *, progress=True):

@@ -23,10 +23,13 @@ class Activation(Module):
     """
     A function of each element.
 
-        sigmoid    1 / (1 + exp(-x))            leakyRelu(a=0.01)       x if x > 0 else a x
-        tanh       tanh(x)                      elu(a=1)                x if x > 0 else a (exp(x) - 1)
-        relu       max(x, 0)                    clip(low=0, high=6)     min(max(x, low), high)
-        softPlus   log(1 + exp(x))
+        sigmoid                1 / (1 + exp(-x))
+        tanh                   tanh(x)
+        relu                   max(x, 0)
+        leakyRelu (a=0.01)     x if x > 0 else a x
+        elu (a=1)              x if x > 0 else a (exp(x) - 1)
+        softPlus               log(1 + exp(x))
+        clip (low=0, high=6)   min(max(x, low), high)
 
     The derivative is found from the output, so that the input may be overwritten; it is 0 at the
     corners of relu and clip. NaN stays NaN.
@@ -56,7 +59,7 @@ class Activation(Module):
         if self.activation == clip and not self.actArgs[0] < self.actArgs[1]:
             self.fail(f"clip needs low < high, got {self.actArgs}")
         if self.activation in (leakyRelu, elu) and not self.actArgs[0] >= 0:
-            self.fail(f"{self.activation.value} needs a number of at least 0, got {self.actArgs[0]}")
+            self.fail(f"{self.activation.value} needs a >= 0, got {self.actArgs[0]}")
 
         self.slc, self.inplace = slc, inplace
         self.gradUsesOutData = True

@@ -14,7 +14,8 @@ class BatchNorm(BatchNormND):
 
     def __init__(self, size, epsilon=1e-5, initFactor=1.0, minFactor=0.1, sscale=0.01, affine=True,
                  name=None, empty=False, inplace=False):
-        super().__init__(0, size, epsilon, initFactor, minFactor, sscale, affine, name, empty, inplace)
+        super().__init__(0, size, epsilon, initFactor, minFactor, sscale, affine, name, empty,
+                         inplace)
         self.registerBlueprint(locals())
 
     def paramShape(self):

@@ -20,7 +20,8 @@ class BatchNormND(Module):
     In training mode mean and var are those of the batch (var divides by the count). The running
     `mean` and `var` follow them, and take their place in evaluation mode:
 
-        running = (1 - factor) * running + factor * batch,    factor = max(initFactor / n, minFactor)
+        running = (1 - factor) * running + factor * batch
+        factor = max(initFactor / n, minFactor)
 
     for the n-th batch, where the batch's var divides by the count less one. (Ioffe, Szegedy 2015)
 
@@ -34,8 +35,8 @@ class BatchNormND(Module):
         empty: make no parameters and no statistics.
         inplace: the output takes the place of the input; in evaluation mode only.
 
-    Variables: scale, bias; attributes: mean, var, all of shape (1, maps, 1, ..., 1), and numOfProps,
-    the number n of batches seen. Data: (batch, maps, size 1, ..., size nd).
+    Variables: scale, bias; attributes: mean, var, all of shape (1, maps, 1, ..., 1), and
+    numOfProps, the number n of batches seen. Data: (batch, maps, size 1, ..., size nd).
     """
 
     def __init__(self, nd, maps, epsilon=1e-5, initFactor=1.0, minFactor=0.1, sscale=0.01,
@@ -47,7 +48,7 @@ class BatchNormND(Module):
         self.affine, self.inplace = affine, inplace
         self.checkArguments(sscale)
         if inplace and Config.showWarnings:
-            Config.getLogger().warning("%s is in place: it can be used in evaluation mode only", self)
+            Config.getLogger().warning("%s is in place: for evaluation mode only", self)
 
         self.saved = self.paramSteps = None
         self.scale = self.bias = self.mean = self.var = None
@@ -112,6 +113,7 @@ class BatchNormND(Module):
     def backward(self, grad, updParamGrads=True, updGrad=True, scale=1.0, momentum=0.0):
         if self.inplace and self.data is not None:
             self.fail("has overwritten its input, which backward needs: make it with inplace=False")
+        self.paramSteps = None
         super().backward(grad, updParamGrads, updGrad, scale, momentum)
 
     def checkDataShape(self, shape):

@@ -1,4 +1,4 @@
-"""Initial values of weights, drawn from numpy's global generator, so that np.random.seed repeats them."""
+"""Initial values of weights, from numpy's global generator: np.random.seed repeats them."""
 
 import enum
 import math
@@ -46,12 +46,12 @@ def createTensorWithScheme(scheme, shape, wscale, factorShape=None, factorTransp
     if scheme in (InitScheme.xavierUniform, InitScheme.uniform):
         bound = wscale if scheme == InitScheme.uniform else math.sqrt(3 / f)
         return np.random.uniform(-bound, bound, shape).astype(dtype)
-    sigma = {InitScheme.he: math.sqrt(2 / f), InitScheme.gaussian: wscale}.get(scheme, math.sqrt(1 / f))
-    return np.random.normal(0, sigma, shape).astype(dtype)
+    sigmas = {InitScheme.he: math.sqrt(2 / f), InitScheme.gaussian: wscale}
+    return np.random.normal(0, sigmas.get(scheme, math.sqrt(1 / f)), shape).astype(dtype)
 
 
 def inferNeuronsNumber(shape, transpose=False):
-    """(outputs, inputs) of a neuron whose weights have `shape`: (n,), (ins, outs) or (outs, ins, *k)."""
+    """(outputs, inputs) of a neuron, for weights (n,), (ins, outs) or (outs, ins, *window)."""
     if len(shape) == 1:
         outs = ins = shape[0]
     elif len(shape) == 2:

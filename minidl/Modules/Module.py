@@ -21,17 +21,20 @@ class MemoryUnit(str, enum.Enum):
     mbytes = "mb"
 
 
+bytesOf = {MemoryUnit.kbytes: 2 ** 10, MemoryUnit.mbytes: 2 ** 20}
+
+
 class Module:
     """
     A formula with a forward and a backward.
 
-    `y = module(data)` computes, and keeps the result in `module.data`; `module.backward(grad)` takes
-    dL/d(data) and leaves dL/d(input) in `module.grad`. Gradients of parameters are joined to what
-    they held: param.grad = scale * new + momentum * param.grad. Every direction is an ascent: costs
-    give -dE/d(pred), and optimizers add.
+    `y = module(data)` computes, and keeps the result in `module.data`; `module.backward(grad)`
+    takes dL/d(data) and leaves dL/d(input) in `module.grad`. Gradients of parameters are joined to
+    what they held: param.grad = scale * new + momentum * param.grad. Every direction is an ascent:
+    costs give -dE/d(pred), and optimizers add.
 
-    A subclass writes `updateData(data)` and `updateGrad(grad)`, with parameters `accGradParams`, and
-    says what it takes in `checkDataShape`, what comes out in `dataShapeFrom`. It owns
+    A subclass writes `updateData(data)` and `updateGrad(grad)`, with parameters `accGradParams`,
+    and says what it takes in `checkDataShape`, what comes out in `dataShapeFrom`. It owns
         vars: {name: Variable}, trained; `module.name` is the variable's array,
         attrs: {name: array}, state that is saved but not trained.
     Attributes gradUsesOutData, movesData and movesGrad say whether backward reads the output, and
@@ -135,11 +138,8 @@ class Module:
         return name in self.attrs
 
     def newVar(self, name, values):
-        """A variable `name` that starts with the host array `values`; None leaves it without one."""
-        if values is None:
-            setattr(self, name, None)
-        else:
-            self.setVar(name, Variable(gpuarray.to_gpu(values.astype(self.calctype))))
+        """Makes a variable that starts with the host array `values`."""
+        self.setVar(name, Variable(gpuarray.to_gpu(values.astype(self.calctype))))
 
     def namedModules(self, name):
         """(full name, module) of this module and all below it."""
@@ -170,7 +170,7 @@ class Module:
     def paramSize(self, unit=None):
         """Bytes of all parameters, or kilobytes or megabytes for the unit "kb" or "mb"."""
         size = sum(var.data.nbytes for var in self.getVarTable())
-        return size if unit is None else size / 1024 ** (list(MemoryUnit).index(MemoryUnit(unit)) + 1)
+        return size if unit is None else size / bytesOf[MemoryUnit(unit)]
 
     # Modes
 
@@ -233,7 +233,7 @@ class Module:
         return None
 
     def registerBlueprint(self, args, exclude=()):
-        """Keeps the constructor's arguments, given as its locals(), to build an equal module from."""
+        """Keeps the constructor's arguments, its locals(), to build an equal module from."""
         known = inspect.signature(type(self).__init__).parameters
         scheme = {
             key: None if key in exclude else plain(value)

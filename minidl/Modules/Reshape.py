@@ -9,8 +9,8 @@ class Reshape(Identity):
     Gives the data another shape, in the same memory.
 
     Args:
-        shape: the new shape; one size may be -1 and is found from the others, and a size of 0 is that
-            of the data on the same axis.
+        shape: the new shape; one size may be -1 and is found from the others, and a size of 0 is
+            that of the data on the same axis.
         showWarnings: log a line when the batch axis changes.
     """
 

@@ -16,10 +16,10 @@ class Optimizer:
         optimizer.setupOn(net, useGlobalState=True)
         optimizer.zeroGradParams();  net.backward(grad);  optimizer.update()
 
-    With `useGlobalState` all parameters move into one flat array, their gradients into another, and
-    a step is one kernel. The arrays net.layer.W are replaced by views of it: keep no older ones. The
-    factors learnRate, momRate and wc are then those of `globalVar`. Without it each variable has a
-    state of its own and honours its own factors.
+    With `useGlobalState` all parameters move into one flat array, their gradients into another,
+    and a step is one kernel. The arrays net.layer.W are replaced by views of it: keep no older
+    ones. The factors learnRate, momRate and wc are then those of `globalVar`. Without it each
+    variable has a state of its own and honours its own factors.
 
     A subclass names its arrays of state in `entities`, and writes `step(var, state)`.
     """
@@ -64,7 +64,7 @@ class Optimizer:
                 shared.register(var.data.shape, var.data.dtype, name)
             shared.build()
 
-        for name, var in named:  # a Variable stays the same object: modules that share it go on doing so
+        for name, var in named:  # the same objects as before: those that modules share stay shared
             data[name][...], grad[name][...] = var.data, var.grad
             var.data, var.grad = data[name], grad[name]
         for _, owner in mod.namedModules(""):

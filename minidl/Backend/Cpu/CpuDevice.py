@@ -100,7 +100,7 @@ extern "C" void {name}Blocks(const char *packed, long first, long last, long blo
 
 @functools.cache
 def compileAhead(real):
-    """Compiles all kernel files side by side, in the background: where one is missing, more will be."""
+    """Compiles all kernel files in the background: where one is missing, more will be."""
     pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count(), "minidl-compile")
     for path in sorted(KernelFile.folder.glob("*.cu")):
         file = KernelFile.KernelFile(path.stem)

@@ -63,17 +63,22 @@ def build(stem, text, command, path):
     with tempfile.TemporaryDirectory(prefix=f"{path.stem}.build-", dir=path.parent) as folder:
         made = Path(folder) / "library.so"
         command = [*command, "-x", "c++", "-", "-o", str(made)]
-        # Zig keeps what it has made of the C library; without this, in a home that may be missing.
-        environment = {"ZIG_GLOBAL_CACHE_DIR": str(path.parent / "zig"), **os.environ}
-        done = subprocess.run(
-            command, input=text, env=environment, capture_output=True, encoding="utf-8",
-            errors="replace")
+        done = call(command, text)
         if done.returncode:
             raise CompilerError(
                 f"the host compiler cannot compile {stem}:\n{' '.join(command)}\n{done.stderr}")
         with open(made, "ab") as file:  # the loader ignores what follows the library proper
             file.write(digest(path, made.read_bytes()))
         made.replace(path)  # in one step: nobody ever sees half a library
+
+
+def call(command, text=""):
+    # Zig keeps what it has made of the C library. Its own choice is the home, and where that cannot
+    # be written it never returns.
+    environment = {"ZIG_GLOBAL_CACHE_DIR": str(cacheFolder() / "zig"), **os.environ}
+    return subprocess.run(
+        command, input=text, env=environment, capture_output=True, encoding="utf-8",
+        errors="replace")
 
 
 def isSound(path):

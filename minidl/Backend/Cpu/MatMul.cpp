@@ -1,15 +1,19 @@
-// Matrix products C = alpha op(A) op(B) + beta C + bias on minidl's pool; every matrix is row by row, with a stride.
+// Matrix products C = alpha op(A) op(B) + beta C + bias on minidl's pool; every matrix is row by
+// row, with a stride.
 //
-// A block of the grid is a tile of C. It is computed by BLAS on one thread or, where C has few rows, by sweeping over
-// B once. The tiles follow from the sizes alone, so the same product has the same bits for any number of threads.
+// A block of the grid is a tile of C. It is computed by BLAS on one thread or, where C has few
+// rows, by sweeping over B once. The tiles follow from the sizes alone, so the same product has the
+// same bits for any number of threads.
 
 typedef int Int;
 typedef void (*Sgemm)(
     Int order, Int transA, Int transB, Int m, Int n, Int k,
-    float alpha, const float *a, Int lda, const float *b, Int ldb, float beta, float *c, Int ldc);
+    float alpha, const float *a, Int lda, const float *b, Int ldb,
+    float beta, float *c, Int ldc);
 typedef void (*Dgemm)(
     Int order, Int transA, Int transB, Int m, Int n, Int k,
-    double alpha, const double *a, Int lda, const double *b, Int ldb, double beta, double *c, Int ldc);
+    double alpha, const double *a, Int lda, const double *b, Int ldb,
+    double beta, double *c, Int ldc);
 
 enum { rowMajor = 101, plain = 111, transposed = 112 };
 
@@ -24,14 +28,16 @@ extern "C" void minidlSetBlas(Sgemm sgemm_, Dgemm dgemm_)
 
 static inline void gemm(
     Int transA, Int transB, Int m, Int n, Int k,
-    float alpha, const float *a, Int lda, const float *b, Int ldb, float beta, float *c, Int ldc)
+    float alpha, const float *a, Int lda, const float *b, Int ldb,
+    float beta, float *c, Int ldc)
 {
     sgemm(rowMajor, transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
 static inline void gemm(
     Int transA, Int transB, Int m, Int n, Int k,
-    double alpha, const double *a, Int lda, const double *b, Int ldb, double beta, double *c, Int ldc)
+    double alpha, const double *a, Int lda, const double *b, Int ldb,
+    double beta, double *c, Int ldc)
 {
     dgemm(rowMajor, transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
@@ -67,7 +73,8 @@ static void tile(const Product<real> &p, long row, long column)
 }
 
 
-// A few rows of C: B is read once, a stripe of columns at a time, and the sums of a stripe stay in registers.
+// A few rows of C: B is read once, a stripe of columns at a time, and the sums of a stripe stay in
+// registers.
 template <class real>
 static void stripe(const Product<real> &p, long row, long column)
 {
@@ -87,7 +94,10 @@ static void stripe(const Product<real> &p, long row, long column)
             sums[j] += a[k] * b[k * p.ldb + j];
 
     for (long j = 0; j < columns; ++j)
-        c[j] = (real)p.alpha * sums[j] + (p.beta != 0 ? (real)p.beta * c[j] : 0) + (p.bias ? p.bias[column + j] : 0);
+    {
+        real old = p.beta != 0 ? (real)p.beta * c[j] : 0;
+        c[j] = (real)p.alpha * sums[j] + old + (p.bias ? p.bias[column + j] : 0);
+    }
 }
 
 
@@ -110,7 +120,13 @@ static void tiles(const char *arguments, long first, long last)
         tile(p, t / across * p.tileRows, t % across * p.tileColumns);
 }
 
-extern "C" void matMul_f(const char *arguments, long first, long last, long) { tiles<float>(arguments, first, last); }
-extern "C" void matMul_d(const char *arguments, long first, long last, long) { tiles<double>(arguments, first, last); }
-extern "C" void fewRows_f(const char *arguments, long first, long last, long) { stripes<float>(arguments, first, last); }
-extern "C" void fewRows_d(const char *arguments, long first, long last, long) { stripes<double>(arguments, first, last); }
+#define EXPORTED(name, function) \
+    extern "C" void name(const char *arguments, long first, long last, long) \
+    { \
+        function(arguments, first, last); \
+    }
+
+EXPORTED(matMul_f, tiles<float>)
+EXPORTED(matMul_d, tiles<double>)
+EXPORTED(fewRows_f, stripes<float>)
+EXPORTED(fewRows_d, stripes<double>)

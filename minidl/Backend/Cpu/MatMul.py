@@ -8,7 +8,7 @@ from pathlib import Path
 
 from minidl.Backend.Cpu import HostCompiler
 
-tileWork = 25_000_000  # operations that are worth a tile of their own, once the product is cut at all
+tileWork = 25_000_000  # operations that are worth a tile of their own, in a product that is cut
 leastWork = 300_000  # below this one thread is done before another has begun
 stripe = {"f": 256, "d": 128}  # columns that MatMul.cpp's stripe() takes at once
 fewRows = 2

@@ -1,6 +1,4 @@
-"""Memory that is kept when an array goes: fresh pages from the system cost more than the arithmetic."""
-
-import threading
+"""Memory that is kept when an array goes: fresh pages cost more than the arithmetic."""
 
 import numpy as np
 

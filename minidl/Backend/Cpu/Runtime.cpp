@@ -1,8 +1,9 @@
-// minidl's runtime on the CPU: one pool of threads, which runs the blocks of a grid. Kernels, matrix products and
-// the user's own kernels all come through here: two pools in one process would wait for each other.
+// minidl's runtime on the CPU: one pool of threads, which runs the blocks of a grid. Kernels,
+// matrix products and the user's own kernels all come through here: two pools in one process would
+// wait for each other.
 //
-// The blocks of a grid are shared out by a counter, so a thread that the system holds up does less. Which thread runs
-// a block never changes a result: a block's work is fixed by the sizes alone.
+// The blocks of a grid are shared out by a counter, so a thread that the system holds up does less.
+// Which thread runs a block never changes a result: a block's work is fixed by the sizes alone.
 
 #include <pthread.h>
 #include <sched.h>
@@ -13,7 +14,7 @@ typedef void (*Entry)(const char *arguments, long first, long last, long blocks)
 static const int mostWorkers = 255;
 static const int spins = 2000;  // some 50 us: longer than Python needs between two launches
 
-static pthread_mutex_t busy = PTHREAD_MUTEX_INITIALIZER;  // held by the thread whose grid the pool runs
+static pthread_mutex_t busy = PTHREAD_MUTEX_INITIALIZER;  // held while the pool runs a grid
 static pthread_mutex_t sleep_ = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 
@@ -21,7 +22,8 @@ static int workers = 0, wantedWorkers = 0;
 static int sleepers = 0, active = 0;
 static unsigned grids = 0;  // counts the grids; a worker looks for its change
 
-// The grid in work. A worker may read it between `active += 1` and `active -= 1` while `open` is set.
+// The grid in work. A worker may read it between `active += 1` and `active -= 1` while `open` is
+// set.
 static int open = 0;
 static Entry entry;
 static const char *arguments;
@@ -132,7 +134,8 @@ static void runOnPool(Entry entry_, const char *arguments_, long blocks_)
 }
 
 
-// Runs a whole grid and returns when it is done. When the pool is at work for another thread, the caller works alone.
+// Runs a whole grid and returns when it is done. When the pool is at work for another thread, the
+// caller works alone.
 extern "C" void minidlLaunch(Entry entry_, const char *arguments_, long blocks_)
 {
     if (blocks_ > 1 && wantedWorkers > 0 && pthread_mutex_trylock(&busy) == 0)

@@ -24,7 +24,8 @@ __global__ void leakyReluForward(const real *x, real *y, int size, accum slope)
         y[i] = x[i] < 0 ? slope * x[i] : x[i];
 }
 
-__global__ void leakyReluBackward(const real *y, const real *grad, real *xGrad, int size, accum slope)
+__global__ void leakyReluBackward(
+    const real *y, const real *grad, real *xGrad, int size, accum slope)
 {
     GRID_LOOP(i, size)
         xGrad[i] = y[i] > 0 ? grad[i] : slope * grad[i];
@@ -108,7 +109,8 @@ __global__ void clipForward(const real *x, real *y, int size, accum low, accum h
 }
 
 // dx = dy strictly between the two bounds
-__global__ void clipBackward(const real *y, const real *grad, real *xGrad, int size, accum low, accum high)
+__global__ void clipBackward(
+    const real *y, const real *grad, real *xGrad, int size, accum low, accum high)
 {
     GRID_LOOP(i, size)
         xGrad[i] = y[i] > low && y[i] < high ? grad[i] : 0;

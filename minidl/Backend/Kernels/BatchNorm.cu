@@ -2,16 +2,17 @@
 //
 //     y = scale * xHat + bias,    xHat = (x - mean) * invStd,    invStd = 1 / sqrt(var + epsilon)
 //
-// Kernels named Maps take one block for each map, whose count = batch * inner values lie in `batch` rows of `inner`
-// neighbours. Kernels named Features are for inner = 1, where the maps are neighbours: a block takes BLOCK_COLUMNS of
-// them and sweeps over the batch.
+// Kernels named Maps take one block for each map, whose count = batch * inner values lie in `batch`
+// rows of `inner` neighbours. Kernels named Features are for inner = 1, where the maps are
+// neighbours: a block takes BLOCK_COLUMNS of them and sweeps over the batch.
 //
-// The sum of squares is taken around the mean: E[x^2] - E[x]^2 would cancel when the mean is large. What the rounded
-// mean misses shows in the sum of the differences, and is put right from it.
+// The sum of squares is taken around the mean: E[x^2] - E[x]^2 would cancel when the mean is large.
+// What the rounded mean misses shows in the sum of the differences, and is put right from it.
 
 
 // Moves the running statistics towards those of the batch, the variance to its unbiased estimate.
-__device__ void follow(real &mean, real &var, accum batchMean, accum squares, int count, accum factor)
+__device__ void follow(
+    real &mean, real &var, accum batchMean, accum squares, int count, accum factor)
 {
     mean += factor * (batchMean - mean);
     var += factor * (squares / (count > 1 ? count - 1 : 1) - var);
@@ -41,7 +42,8 @@ __global__ void trainMaps(
     squares = blockSum(squares) - differences * differences / count;
     mu += differences / count;
 
-    accum invStd = 1 / sqrt(squares / count + epsilon), slope = scale[map] * invStd, offset = bias[map];
+    accum invStd = 1 / sqrt(squares / count + epsilon);
+    accum slope = scale[map] * invStd, offset = bias[map];
     ROW_LOOP(n, i, batch, inner)
         y[(n * maps + map) * inner + i] = (x[(n * maps + map) * inner + i] - mu) * slope + offset;
 
@@ -60,7 +62,8 @@ __global__ void trainFeatures(
     int batch, int maps, accum epsilon, accum factor)
 {
     int first = blockIdx.x * BLOCK_COLUMNS;
-    accum mu[LANES] = {0}, differences[LANES] = {0}, squares[LANES] = {0}, slope[LANES], offset[LANES];
+    accum mu[LANES] = {0}, differences[LANES] = {0}, squares[LANES] = {0};
+    accum slope[LANES], offset[LANES];
 
     for (int n = 0; n < batch; ++n)
         LANE_LOOP(lane, map, first, maps)
@@ -135,7 +138,8 @@ __global__ void inferFeatures(
 //     dBias = sum(g),    dScale = sum(g * xHat)
 //     dx = scale * invStd * (g - <g> - xHat * <g * xHat>)
 __global__ void backwardMaps(
-    const real *x, const real *grad, const real *scale, const real *batchMean, const real *batchInvStd,
+    const real *x, const real *grad, const real *scale,
+    const real *batchMean, const real *batchInvStd,
     real *xGrad, real *scaleGrad, real *biasGrad,
     int batch, int maps, int inner)
 {
@@ -168,7 +172,8 @@ __global__ void backwardMaps(
 
 
 __global__ void backwardFeatures(
-    const real *x, const real *grad, const real *scale, const real *batchMean, const real *batchInvStd,
+    const real *x, const real *grad, const real *scale,
+    const real *batchMean, const real *batchInvStd,
     real *xGrad, real *scaleGrad, real *biasGrad,
     int batch, int maps)
 {
@@ -204,7 +209,8 @@ __global__ void backwardFeatures(
 }
 
 
-// Gradients of inference: the running statistics are constants, so dx = scale * g / sqrt(var + epsilon).
+// Gradients of inference: the running statistics are constants, so dx = scale * g / sqrt(var +
+// epsilon).
 __global__ void inferBackwardMaps(
     const real *x, const real *grad, const real *scale, const real *mean, const real *var,
     real *xGrad, real *scaleGrad, real *biasGrad,

@@ -1,6 +1,7 @@
-// Cross entropy of softmax(scores) for a contiguous (batch, classes, inner) tensor of scores and (batch, inner) labels:
+// Cross entropy of softmax(scores) for a contiguous (batch, classes, inner) tensor of scores and
+// (batch, inner) labels:
 //
-//     error = -sum over positions of w * log p[label] / (batch * inner),    p = softmax of the scores over classes
+//     error = -sum over positions of w * log p[label] / (batch * inner),    p = softmax(scores)
 //     grad_c = w_c * (1[c = label] - p_c) / batch      (the ascent direction; not divided by inner)
 //
 // One block for each of the batch; a thread has positions of `inner` to itself.
@@ -26,7 +27,8 @@ __global__ void crossEntropy(
         int label = labels[i];
         for (int c = 0; c < classes; ++c)
         {
-            accum p = exp((accum)scores[c * inner + i] - most) / sum, w = weighted ? (accum)weights[c] : (accum)1;
+            accum p = exp((accum)scores[c * inner + i] - most) / sum;
+            accum w = weighted ? (accum)weights[c] : (accum)1;
             grad[c * inner + i] = w * ((c == label) - p) / batch;
         }
         if (label >= 0 && label < classes)
@@ -42,7 +44,8 @@ __global__ void crossEntropy(
 }
 
 
-// The class of the highest score (the first of equals) at each position, and whether it is not the label.
+// The class of the highest score (the first of equals) at each position, and whether it is not the
+// label.
 __global__ void mostProbable(
     const real *scores, const int *labels, int *best, int *wrong, int classes, int inner)
 {

@@ -1,5 +1,5 @@
-// The words that kernel files may use beyond plain CUDA C, spelled for nvcc; Host.h spells them for the host
-// compiler. BLOCK, a power of two, is the number of threads in a block.
+// The words that kernel files may use beyond plain CUDA C, spelled for nvcc; Host.h spells them for
+// the host compiler. BLOCK, a power of two, is the number of threads in a block.
 
 #define GRID_LOOP(i, n) \
     for (int i = blockIdx.x * BLOCK + threadIdx.x; i < (n); i += gridDim.x * BLOCK)
@@ -9,7 +9,8 @@
 
 // Short rows are taken several at a time; the divisions are done once, before the loop.
 #define ROW_LOOP(n, i, rows, length) \
-    for (int n##_width = rowWidth(length), n = threadIdx.x / n##_width; n < (rows); n += BLOCK / n##_width) \
+    for (int n##_width = rowWidth(length), n = threadIdx.x / n##_width; \
+         n < (rows); n += BLOCK / n##_width) \
         for (int i = threadIdx.x % n##_width; i < (length); i += n##_width)
 
 // A thread has one column of its block.
@@ -26,7 +27,8 @@ __device__ int rowWidth(int length)
     return width;
 }
 
-// `value` of all threads of a block joined by `+` or by max, in a fixed order, and returned to each of them.
+// `value` of all threads of a block joined by `+` or by max, in a fixed order, and returned to each
+// of them.
 #define BLOCK_JOIN(name, joined) \
     __device__ accum name(accum value) \
     { \

@@ -1,5 +1,6 @@
-// Dropout: an element lives if its random number is below `partition`, and is scaled by 1 / (1 - p) then, so that the
-// expected value stays. Backward is the same map, of the gradient. `y` may be `x`.
+// Dropout: an element lives if its random number is below `partition`, and is scaled by 1 / (1 - p)
+// then, so that the expected value stays. Backward is the same map, of the gradient. `y` may be
+// `x`.
 __global__ void dropout(
     const real *x, const unsigned *rands, real *y, int size, unsigned partition, accum scale)
 {

@@ -1,7 +1,8 @@
 // The words that kernel files may use, spelled for the host compiler; Cuda.h spells them for nvcc.
 //
-// A block has one thread, so what the threads of a block do together is done already, and the blocks of a grid
-// are shared out among the threads of the CPU. A kernel file becomes the body of a struct that inherits from Block.
+// A block has one thread, so what the threads of a block do together is done already, and the
+// blocks of a grid are shared out among the threads of the CPU. A kernel file becomes the body of a
+// struct that inherits from Block.
 
 #define __global__
 #define __device__ static inline
@@ -39,21 +40,26 @@ struct Block
         FREE_OF_ALIASES \
         for (int i = 0; i < (length); ++i)
 
-// A block's BLOCK_COLUMNS columns of a matrix, from `first` on: `column` counts the matrix's, `lane` one thread's,
-// which keeps arrays of LANES values for them.
+// A block's BLOCK_COLUMNS columns of a matrix, from `first` on: `column` counts the matrix's,
+// `lane` one thread's, which keeps arrays of LANES values for them.
 #define BLOCK_COLUMNS LANES
 #define LANE_LOOP(lane, column, first, columns) \
     FREE_OF_ALIASES \
-    for (int lane = 0, column = (first), column##_end = (columns) - (first) < LANES ? (columns) : (first) + LANES; \
+    for (int lane = 0, column = (first), \
+             column##_end = (columns) - (first) < LANES ? (columns) : (first) + LANES; \
          column < column##_end; ++lane, ++column)
 
 __device__ accum blockSum(accum value) { return value; }
 __device__ accum blockMax(accum value) { return value; }
 
 
-// Arithmetic. The functions of float are written out where that lets loops over them run in vectors.
+// Arithmetic. The functions of float are written out where that lets loops over them run in
+// vectors.
 
-__device__ unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)(((unsigned long long)a * b) >> 32); }
+__device__ unsigned __umulhi(unsigned a, unsigned b)
+{
+    return (unsigned)(((unsigned long long)a * b) >> 32);
+}
 
 __device__ double sqrt(double x) { return __builtin_sqrt(x); }
 __device__ double exp(double x) { return __builtin_exp(x); }
@@ -80,7 +86,8 @@ __device__ float powerOfTwo(int n)
     return power;
 }
 
-// exp(r) - 1 for |r| <= ln(2) / 2, by its series: the first term left out is below 1e-8 of the result.
+// exp(r) - 1 for |r| <= ln(2) / 2, by its series: the first term left out is below 1e-8 of the
+// result.
 __device__ float expm1OfSmall(float r)
 {
     float p = 1.0f / 5040;
@@ -92,7 +99,8 @@ __device__ float expm1OfSmall(float r)
     return __builtin_fmaf(p * r, r, r);
 }
 
-// exp(x) = 2^n exp(r), where n ln(2) + r = x. The power is applied in two halves, since it may exceed float's range.
+// exp(x) = 2^n exp(r), where n ln(2) + r = x. The power is applied in two halves, since it may
+// exceed float's range.
 __device__ float exp(float x)
 {
     x = x < -104 ? -104 : x;

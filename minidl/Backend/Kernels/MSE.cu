@@ -1,6 +1,7 @@
 // Mean squared error, one block for each row of `length` neighbours:
 //
-//     error = sum of (target - pred)^2 / (2 batch length),    grad = (target - pred) / (batch length)
+//     error = sum of (target - pred)^2 / (2 batch length)
+//     grad = (target - pred) / (batch length)
 //
 // The gradient is the ascent direction. `errors` has the sum of each row, divided by 2 length.
 __global__ void meanSquares(

@@ -10,7 +10,8 @@ __global__ void sgd(const real *grad, real *param, int size, accum rate)
 
 
 // m = momentum m + rate g,    p += m
-__global__ void momentumSgd(const real *grad, real *param, real *mom, int size, accum rate, accum momentum)
+__global__ void momentumSgd(
+    const real *grad, real *param, real *mom, int size, accum rate, accum momentum)
 {
     GRID_LOOP(i, size)
     {
@@ -22,7 +23,8 @@ __global__ void momentumSgd(const real *grad, real *param, real *mom, int size, 
 
 
 // p += momentum^2 m + (1 + momentum) rate g,    m = momentum m + rate g
-__global__ void nesterovSgd(const real *grad, real *param, real *mom, int size, accum rate, accum momentum)
+__global__ void nesterovSgd(
+    const real *grad, real *param, real *mom, int size, accum rate, accum momentum)
 {
     GRID_LOOP(i, size)
     {
@@ -33,7 +35,8 @@ __global__ void nesterovSgd(const real *grad, real *param, real *mom, int size, 
 }
 
 
-// mg = beta1 mg + (1 - beta1) g,    ms = beta2 ms + (1 - beta2) g^2,    p += rate mg / (sqrt(ms) + epsilon)
+// mg = beta1 mg + (1 - beta1) g,    ms = beta2 ms + (1 - beta2) g^2
+// p += rate mg / (sqrt(ms) + epsilon),    rest1 = 1 - beta1,    rest2 = 1 - beta2
 __global__ void adam(
     const real *grad, real *param, real *mg, real *ms, int size,
     accum rate, accum rest1, accum rest2, accum epsilon)

@@ -1,7 +1,9 @@
-// Random numbers by Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", 2011).
+// Random numbers by Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as
+// 1, 2, 3", 2011).
 //
-// A counter of 128 bits and a key of 64 give four numbers of 32 bits, with no state to pass on: number i of a stream is
-// the same on every device and for any grid. The key is the seed, the counter (low, high) + i / 4.
+// A counter of 128 bits and a key of 64 give four numbers of 32 bits, with no state to pass on:
+// number i of a stream is the same on every device and for any grid. The key is the seed, the
+// counter (low, high) + i / 4.
 
 
 struct Four { unsigned a, b, c, d; };
@@ -29,8 +31,8 @@ __device__ Four drawn(int i, unsigned low, unsigned high, unsigned key0, unsigne
     return philox(counter, key0, key1);
 }
 
-// y[position] = FORM of the number at `position`: four at a time, and what is left by the first block. The loop over
-// whole fours has no condition in it, so that it runs in vectors.
+// y[position] = FORM of the number at `position`: four at a time, and what is left by the first
+// block. The loop over whole fours has no condition in it, so that it runs in vectors.
 #define FILL(y, size, FORM) \
     GRID_LOOP(i, (size) / 4) \
     { \
@@ -49,20 +51,26 @@ __device__ Four drawn(int i, unsigned low, unsigned high, unsigned key0, unsigne
 
 
 // The four numbers of each given counter: the form in which the generator's answers are published.
-__global__ void philoxAnswers(const unsigned *counters, unsigned *y, int count, unsigned key0, unsigned key1)
+__global__ void philoxAnswers(
+    const unsigned *counters, unsigned *y, int count, unsigned key0, unsigned key1)
 {
     GRID_LOOP(i, count)
     {
-        Four counter = {counters[4 * i], counters[4 * i + 1], counters[4 * i + 2], counters[4 * i + 3]};
+        const unsigned *from = counters + 4 * i;
+        Four counter = {from[0], from[1], from[2], from[3]};
         Four answer = philox(counter, key0, key1);
-        y[4 * i] = answer.a, y[4 * i + 1] = answer.b, y[4 * i + 2] = answer.c, y[4 * i + 3] = answer.d;
+        y[4 * i] = answer.a;
+        y[4 * i + 1] = answer.b;
+        y[4 * i + 2] = answer.c;
+        y[4 * i + 3] = answer.d;
     }
 }
 
 
 // y = 32 random bits each
 #define AS_BITS(bits) (bits)
-__global__ void randomBits(unsigned *y, int size, unsigned low, unsigned high, unsigned key0, unsigned key1)
+__global__ void randomBits(
+    unsigned *y, int size, unsigned low, unsigned high, unsigned key0, unsigned key1)
 {
     FILL(y, size, AS_BITS)
 }
@@ -78,7 +86,8 @@ __device__ accum unit(unsigned bits)
 // y = uniform in [from, from + width)
 #define AS_UNIFORM(bits) from + width * unit(bits)
 __global__ void randomUniform(
-    real *y, int size, unsigned low, unsigned high, unsigned key0, unsigned key1, accum from, accum width)
+    real *y, int size, unsigned low, unsigned high, unsigned key0, unsigned key1,
+    accum from, accum width)
 {
     FILL(y, size, AS_UNIFORM)
 }
@@ -87,13 +96,15 @@ __global__ void randomUniform(
 // y = normal with the given mean and sigma, by Box and Muller: for u, v uniform in [0, 1),
 // sqrt(-2 log(1 - u)) cos(2 pi v) and sqrt(-2 log(1 - u)) sin(2 pi v) are two independent normals.
 __global__ void randomNormal(
-    real *y, int size, unsigned low, unsigned high, unsigned key0, unsigned key1, accum mean, accum sigma)
+    real *y, int size, unsigned low, unsigned high, unsigned key0, unsigned key1,
+    accum mean, accum sigma)
 {
     GRID_LOOP(i, (size + 1) / 2)
     {
         Four bits = drawn(i / 2, low, high, key0, key1);
         unsigned u = i % 2 ? bits.c : bits.a, v = i % 2 ? bits.d : bits.b;
-        accum radius = sigma * sqrt(-2 * log(1 - unit(u))), angle = (accum)6.283185307179586 * unit(v);
+        accum radius = sigma * sqrt(-2 * log(1 - unit(u)));
+        accum angle = (accum)6.283185307179586 * unit(v);
         y[2 * i] = mean + radius * cos(angle);
         if (2 * i + 1 < size)
             y[2 * i + 1] = mean + radius * sin(angle);

@@ -1,8 +1,10 @@
-// SoftMax over the middle axis of a contiguous (batch, maps, inner) tensor, one block for each of the batch:
+// SoftMax over the middle axis of a contiguous (batch, maps, inner) tensor, one block for each of
+// the batch:
 //
 //     y_c = exp(x_c - max) / sum over k of exp(x_k - max),    max taken over the maps
 //
-// A thread has columns of `inner` to itself; for inner = 1 the maps are one contiguous row, shared by the block.
+// A thread has columns of `inner` to itself; for inner = 1 the maps are one contiguous row, shared
+// by the block.
 
 
 __global__ void softMaxRows(const real *x, real *y, int maps)
@@ -64,7 +66,8 @@ __global__ void softMaxColumns(const real *x, real *y, int maps, int inner)
 }
 
 
-__global__ void softMaxColumnsBackward(const real *y, const real *grad, real *xGrad, int maps, int inner)
+__global__ void softMaxColumnsBackward(
+    const real *y, const real *grad, real *xGrad, int maps, int inner)
 {
     y += (long long)blockIdx.x * maps * inner;
     grad += (long long)blockIdx.x * maps * inner;

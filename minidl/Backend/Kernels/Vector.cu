@@ -8,7 +8,8 @@ __global__ void fill(real *y, int size, accum value)
 }
 
 
-// y = alpha a + beta b. With beta = 0, b is not read: whatever it holds, NaN included, leaves no trace.
+// y = alpha a + beta b. With beta = 0, b is not read: whatever it holds, NaN included, leaves no
+// trace.
 __global__ void addScaled(const real *a, const real *b, real *y, int size, accum alpha, accum beta)
 {
     if (beta == 0)
@@ -20,7 +21,8 @@ __global__ void addScaled(const real *a, const real *b, real *y, int size, accum
 }
 
 
-// sums = alpha (sum over the rows of a) + beta sums; a block has BLOCK_COLUMNS columns of the (rows, columns) matrix.
+// sums = alpha (sum over the rows of a) + beta sums; a block has BLOCK_COLUMNS columns of the
+// (rows, columns) matrix.
 __global__ void sumRows(const real *a, real *sums, int rows, int columns, accum alpha, accum beta)
 {
     int first = blockIdx.x * BLOCK_COLUMNS;

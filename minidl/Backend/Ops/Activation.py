@@ -16,7 +16,7 @@ def forward(name, data, args=(), out=None):
 
 
 def backward(name, out, grad, args=(), ingrad=None):
-    """grad times the derivative, which follows from the forward's output; `ingrad` may be `grad`."""
+    """grad times the derivative, found from the forward's output; `ingrad` may be `grad`."""
     ingrad = empty(grad.shape, grad.dtype) if ingrad is None else ingrad
     getattr(kernels, name + "Backward")(elements(grad.size), out, grad, ingrad, grad.size, *args)
     return ingrad

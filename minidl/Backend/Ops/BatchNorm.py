@@ -12,8 +12,7 @@ kernels = KernelFile("BatchNorm")
 def train(data, scale, bias, mean, var, epsilon, factor):
     """Returns (out, batchMean, batchInvStd); moves the running `mean` and `var` in place."""
     batch, maps, inner = view(data.shape)
-    out = empty(data.shape, data.dtype)
-    batchMean, batchInvStd = empty(mean.shape, mean.dtype), empty(mean.shape, mean.dtype)
+    out, batchMean, batchInvStd = emptyLike(data), emptyLike(mean), emptyLike(mean)
     arrays = data, scale, bias, out, batchMean, batchInvStd, mean, var
 
     if inner == 1:
@@ -25,7 +24,7 @@ def train(data, scale, bias, mean, var, epsilon, factor):
 
 def infer(data, scale, bias, mean, var, epsilon, out=None):
     batch, maps, inner = view(data.shape)
-    out = empty(data.shape, data.dtype) if out is None else out
+    out = emptyLike(data) if out is None else out
     arrays = data, scale, bias, mean, var, out
 
     if inner == 1:
@@ -38,7 +37,7 @@ def infer(data, scale, bias, mean, var, epsilon, out=None):
 def backward(data, grad, scale, batchMean, batchInvStd):
     """Returns (ingrad, scalegrad, biasgrad) of the `train` call that gave these statistics."""
     batch, maps, inner = view(data.shape)
-    grads = outputs(data, scale)
+    grads = emptyLike(data), emptyLike(scale), emptyLike(scale)
     arrays = data, grad, scale, batchMean, batchInvStd, *grads
 
     if inner == 1:
@@ -51,14 +50,14 @@ def backward(data, grad, scale, batchMean, batchInvStd):
 def inferBackward(data, grad, scale, mean, var, epsilon):
     """Returns (ingrad, scalegrad, biasgrad) of `infer`, whose statistics are constants."""
     batch, maps, inner = view(data.shape)
-    grads = outputs(data, scale)
+    grads = emptyLike(data), emptyLike(scale), emptyLike(scale)
     kernels.inferBackwardMaps(
         maps, data, grad, scale, mean, var, *grads, batch, maps, inner, epsilon)
     return grads
 
 
-def outputs(data, scale):
-    return empty(data.shape, data.dtype), empty(scale.shape, scale.dtype), empty(scale.shape, scale.dtype)
+def emptyLike(array):
+    return empty(array.shape, array.dtype)
 
 
 def view(shape):

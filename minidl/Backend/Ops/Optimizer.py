@@ -1,4 +1,4 @@
-"""Steps of optimizers on the device: launches for Kernels/Optimizer.cu, which change `param` in place."""
+"""Steps of optimizers, which change `param` in place: launches for Kernels/Optimizer.cu."""
 
 from minidl.Backend.Device import elements
 from minidl.Backend.KernelFile import KernelFile
