@@ -1,8 +1,8 @@
 """
 The device that this process computes on: chosen once, when it is first needed.
 
-A device offers `name` and `describe()`; arrays: `GPUArray`, `empty(shape, dtype)`, `toDevice(values)`,
-`memoryPool`, `dtypes`; work: `compile(kernelFile, real)`, `elements(size)`, `columns(number)`,
+A device offers `name` and `describe()`; arrays: `GPUArray`, `empty(shape, dtype)`, `memoryPool`,
+`toDevice(values)`, `dtypes`; work: `compile(kernelFile, real)`, `elements(size)`, `columns(number)`,
 `matMul(...)`, `synchronize()`.
 """
 

@@ -14,7 +14,7 @@ declaration = re.compile(r"__global__\s+void\s+(\w+)\s*\(([^)]*)\)")
 argumentForm = re.compile(r"(?:const\s+)?(unsigned char|\w+)\s*(\*?)\s*(\w+)")
 
 realNames = {"f": "float", "d": "double", "e": "half"}  # what `real` may be, by numpy's letter
-arrayLetters = {"int": "il", "unsigned": "I", "unsigned char": "B"}
+arrayLetters = {"int": "i", "unsigned": "I", "unsigned char": "B"}
 packLetters = {"int": "i", "unsigned": "I"}
 
 

@@ -53,19 +53,21 @@ class Handler:
         samples; of other data, which is read in slices, macro batches come in random order.
         """
         size = self.lengthOf(data)
-        inMemory = all(isinstance(array, np.ndarray) for array in leaves(data))
-        order = Random.shuffler.permutation(size) if random and inMemory else None
         starts = np.arange(0, size, macroBatchSize)
-        if random and not inMemory:
+        order = None
+        if random and self.shuffle == "samples" and all(
+                isinstance(array, np.ndarray) for array in leaves(data)):
+            order = Random.shuffler.permutation(size)
+        elif random:
             Random.shuffler.shuffle(starts)
 
         self.totalMacroBatches = len(starts)
         for index, start in enumerate(starts):
             self.currMacroBatch = index + 1
-            part = slice(start, start + macroBatchSize) if order is None else (
-                order[start:start + macroBatchSize])
+            part = slice(start, start + macroBatchSize)
+            part = part if order is None else order[part]
             macroBatch = mapped(lambda array, part=part: gpuarray.to_gpu(array[part]), data)
-            self.handleMacroBatch(macroBatch, state, random and not inMemory, offset=start)
+            self.handleMacroBatch(macroBatch, state, random and order is None, offset=start)
             if onMacroBatchFinish is not None:
                 onMacroBatchFinish(self)
 

@@ -52,6 +52,7 @@ class BatchNormND(Module):
 
         self.saved = self.paramSteps = None
         self.scale = self.bias = self.mean = self.var = None
+        self.setAttr("numOfProps", np.zeros((), np.int64))
         if not empty:
             self.makeParams(sscale)
 
@@ -77,7 +78,6 @@ class BatchNormND(Module):
             self.bias = gpuarray.zeros(shape, self.calctype)
         self.setAttr("mean", gpuarray.zeros(shape, self.calctype))
         self.setAttr("var", gpuarray.to_gpu(np.ones(shape, self.calctype)))
-        self.setAttr("numOfProps", np.zeros((), np.int64))
 
     def paramShape(self):
         return (1, self.maps) + (1,) * self.nd
@@ -121,11 +121,14 @@ class BatchNormND(Module):
             sizes = ", ".join(["batch", str(self.maps), *self.axisNames()])
             self.fail(f"data must have {self.nd + 2} axes and {self.maps} maps, (" + sizes
                       + f"), got {shape}")
-        if self.scale is None:
-            self.fail("has no parameters: it was made with empty=True and nothing was loaded")
+        if any(each is None for each in (self.scale, self.bias, self.mean, self.var)):
+            self.fail("was made with empty=True: set scale, bias (setVar), mean, var (setAttr) first")
         if self.train and self.inplace:
             self.fail("using inplace flag in train mode is prohibited")
-        count = math.prod(shape) // self.maps
+        size = math.prod(shape)
+        if size >= 2 ** 31:
+            self.fail(f"data must have fewer than 2**31 numbers, got shape {shape}")
+        count = size // self.maps
         if count < (2 if self.train else 1):
             self.fail(f"data must have {'two or more values' if count else 'a value'} a map"
                       f"{' to train on' if self.train else ''}, got shape {shape}")
@@ -143,6 +146,8 @@ class BatchNormND(Module):
     def attrProblem(self, name, value):
         if name == "var" and not (np.isfinite(value).all() and (value >= 0).all()):
             return "must be finite and not negative"
+        if name == "numOfProps" and value < 0:
+            return "must not be negative"
         return super().attrProblem(name, value)
 
     def calcMode(self, T):

@@ -191,9 +191,10 @@ class Module:
         self.reset()
         self.calctype = T
         for name, var in self.vars.items():
-            var.data = gpuarray.to_gpu(var.data.get().astype(T))
-            if var.grad is not None:
-                var.grad = gpuarray.to_gpu(var.grad.get().astype(T))
+            if var.data.dtype != T:  # else a module that shares it was here first
+                var.data = gpuarray.to_gpu(var.data.get().astype(T))
+                if var.grad is not None:
+                    var.grad = gpuarray.to_gpu(var.grad.get().astype(T))
             setattr(self, name, var.data)
         for name, attr in self.attrs.items():
             if attr.dtype.kind == "f":

@@ -37,11 +37,13 @@ class Reshape(Identity):
     def dataShapeFrom(self, shape):
         if len(shape) < len(self.shape) and 0 in self.shape[len(shape):]:
             self.fail(f"data of shape {shape} has no axis for each 0 of {self.shape}")
-        sizes = [shape[axis] if size == 0 else size for axis, size in enumerate(self.shape)]
-        known = prod(size for size in sizes if size != -1)
-        if -1 in sizes and known and prod(shape) % known == 0:
-            sizes[sizes.index(-1)] = prod(shape) // known
-        if prod(sizes) != prod(shape):
+        kept = {axis for axis, size in enumerate(self.shape) if size == 0}
+        sizes = [shape[axis] if axis in kept else size for axis, size in enumerate(self.shape)]
+        rest = prod(size for axis, size in enumerate(shape) if axis not in kept)
+        known = prod(size for size in self.shape if size > 0)
+        if -1 in sizes and rest % known == 0:
+            sizes[sizes.index(-1)] = rest // known
+        if -1 in sizes or prod(sizes) != prod(shape):
             self.fail(f"data of shape {shape} cannot take shape {self.shape}")
         return tuple(sizes)
 

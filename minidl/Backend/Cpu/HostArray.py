@@ -1,5 +1,6 @@
 """The CPU's arrays: numpy's, with the names of PyCUDA's GPUArray."""
 
+import functools
 import math
 import operator
 
@@ -73,6 +74,9 @@ class GPUArray(np.ndarray):
         # Unpickled arrays and deep copies are of the pool as well.
         return fromHost, (self.get(),)
 
+    def __copy__(self):
+        return self.copy()
+
     def __deepcopy__(self, memo):
         return self.copy()
 
@@ -85,11 +89,9 @@ class GPUArray(np.ndarray):
 
 def empty(shape, dtype=np.float32):
     """An array of the pool; its values are whatever the memory held."""
-    if type(shape) is not tuple:
-        shape = tuple(shape) if np.iterable(shape) else (operator.index(shape),)
-    dtype = np.dtype(dtype)
+    shape, dtype, nbytes = plan(tuple(shape) if type(shape) is list else shape, dtype)
     try:
-        memory = memoryPool.allocate(math.prod(shape) * dtype.itemsize)
+        memory = memoryPool.allocate(nbytes)
     except OutOfMemoryError as error:
         raise OutOfMemoryError(f"an array of shape {shape} and {dtype}: {error}") from None
 
@@ -98,6 +100,14 @@ def empty(shape, dtype=np.float32):
     array.ptr = memory.ptr
     array.layout = dtype.char
     return array
+
+
+@functools.lru_cache(1 << 12)
+def plan(shape, dtype):
+    """(shape as a tuple of Python's integers, which cannot overflow; dtype; bytes)."""
+    sizes = shape if np.iterable(shape) else (shape,)
+    shape, dtype = tuple(map(operator.index, sizes)), np.dtype(dtype)
+    return shape, dtype, math.prod(shape) * dtype.itemsize
 
 
 def fromHost(values):

@@ -42,14 +42,14 @@ static inline void gemm(
     dgemm(rowMajor, transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
-// As Python packs it (MatMul.py): pointers, sizes, scalars.
+// As Python packs it (MatMul.py): what changes from call to call, then the sizes.
 template <class real> struct Product
 {
     const real *a, *b, *bias;  // bias: one value a column of C, or null
     real *c;
+    double alpha, beta;
     long m, n, k, lda, ldb, ldc;
     long transA, transB, tileRows, tileColumns;
-    double alpha, beta;
 };
 
 static inline long least(long a, long b) { return a < b ? a : b; }
@@ -126,7 +126,7 @@ static void tiles(const char *arguments, long first, long last)
         function(arguments, first, last); \
     }
 
-EXPORTED(matMul_f, tiles<float>)
-EXPORTED(matMul_d, tiles<double>)
-EXPORTED(fewRows_f, stripes<float>)
-EXPORTED(fewRows_d, stripes<double>)
+EXPORTED(tiles_f, tiles<float>)
+EXPORTED(tiles_d, tiles<double>)
+EXPORTED(stripes_f, stripes<float>)
+EXPORTED(stripes_d, stripes<double>)

@@ -13,7 +13,7 @@ leastWork = 300_000  # below this one thread is done before another has begun
 stripe = {"f": 256, "d": 128}  # columns that MatMul.cpp's stripe() takes at once
 fewRows = 2
 
-pack = struct.Struct("4P10l2d").pack
+packArrays, packSizes = struct.Struct("4P2d").pack, struct.Struct("10l").pack
 
 
 class MatMul:
@@ -25,40 +25,48 @@ class MatMul:
         library.minidlSetBlas(*(
             ctypes.cast(function, ctypes.c_void_p)
             for function in (blas.scipy_cblas_sgemm, blas.scipy_cblas_dgemm)))
-        self.tiles = {real: device.function(library[f"matMul_{real}"]) for real in "fd"}
-        self.stripes = {real: device.function(library[f"fewRows_{real}"]) for real in "fd"}
+        self.tiles = {real: device.function(library[f"tiles_{real}"]) for real in "fd"}
+        self.stripes = {real: device.function(library[f"stripes_{real}"]) for real in "fd"}
+        self.plan = functools.lru_cache(1 << 12)(self.plan)
 
     def __call__(self, a, b, out, bias=None, transA=False, transB=False, alpha=1.0, beta=0.0):
         """
         Args:
             a, b: matrices, taken transposed if transA, transB; any strides.
-            out: rows of it must be contiguous; beta = 0 overwrites it, NaN included.
+            out: its rows must be contiguous; beta = 0 overwrites it, NaN included.
             bias: one number a column of out, or None.
 
         Shapes and dtypes are checked by the caller (Ops/MatMul.py).
         """
-        (m, n), real = out.shape, out.dtype.char
+        m, n = out.shape
         k = a.shape[0] if transA else a.shape[1]
-        if m * n == 0:
-            return
-
         a, strideA, transA = operand(a, transA)
         b, strideB, transB = operand(b, transB)
+        strideOut = n if out.layout else out.strides[0] // out.itemsize
+
+        launch, blocks, sizes = self.plan(
+            out.dtype.char, m, n, k, strideA, strideB, strideOut, transA, transB)
+        arrays = packArrays(
+            a.ptr, b.ptr, bias.ptr if bias is not None else 0, out.ptr, alpha, beta)
+        if blocks:
+            launch(arrays + sizes, blocks)
+
+    def plan(self, real, m, n, k, strideA, strideB, strideOut, transA, transB):
+        """(what to launch, over how many blocks, the packed sizes) of a product."""
         few = m <= fewRows and n >= stripe[real] // 4 and not transA and not transB
         rows, columns = (1, stripe[real]) if few else tileSize(m, n, k)
-        packed = pack(
-            a.ptr, b.ptr, 0 if bias is None else bias.ptr, out.ptr,
-            m, n, k, strideA, strideB, out.strides[0] // out.itemsize,
-            transA, transB, rows, columns, alpha, beta)
-        (self.stripes if few else self.tiles)[real](packed, -(-m // rows) * -(-n // columns))
+        launch = (self.stripes if few else self.tiles)[real]
+        blocks = -(-m // rows) * -(-n // columns)
+        return launch, blocks, packSizes(
+            m, n, k, strideA, strideB, strideOut, transA, transB, rows, columns)
 
 
 def operand(matrix, trans):
     """(matrix, elements from row to row, whether it is to be transposed) as BLAS takes it."""
-    rows, columns = matrix.shape
-    if matrix.layout is not None:
-        return matrix, columns or 1, trans
+    if matrix.layout:
+        return matrix, matrix.shape[1] or 1, trans
 
+    rows, columns = matrix.shape
     down, right = (stride // matrix.itemsize for stride in matrix.strides)
     if right == 1 and down >= columns:
         return matrix, down, trans
@@ -67,14 +75,13 @@ def operand(matrix, trans):
     return matrix.copy(), columns, trans
 
 
-@functools.lru_cache(4096)
 def tileSize(m, n, k):
     """(rows, columns) of the tiles: strips of the longer side, whatever the number of threads."""
     work = 2 * m * n * k
     parts = 1 if work < leastWork else min(max(2, round(work / tileWork)), 64)
     if m >= n:
-        return roundUp(-(-m // parts)), n
-    return m, roundUp(-(-n // parts))
+        return max(roundUp(-(-m // parts)), 1), max(n, 1)
+    return max(m, 1), roundUp(-(-n // parts))
 
 
 def roundUp(size):

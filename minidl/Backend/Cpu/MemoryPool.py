@@ -41,6 +41,8 @@ class MemoryPool:
             memory.home.append(memory)
 
     def fromSystem(self, nbytes):
+        if nbytes < 0:
+            raise ValueError(f"memory must have a size of zero bytes or more, got {nbytes}")
         size = rounded(nbytes)
         home = self.homeOf[nbytes] = self.homes.setdefault(size, [])
         if home:

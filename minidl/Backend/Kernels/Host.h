@@ -106,7 +106,7 @@ __device__ float exp(float x)
     x = x < -104 ? -104 : x;
     x = x > 89 ? 89 : x;
     float n = __builtin_rintf(x * 1.44269504f);
-    float r = __builtin_fmaf(n, 1.42860677e-6f, __builtin_fmaf(n, -0.693148613f, x));
+    float r = __builtin_fmaf(n, -1.42860677e-6f, __builtin_fmaf(n, -0.693145752f, x));
     int whole = (int)n, half = whole >> 1;
     return (expm1OfSmall(r) + 1) * powerOfTwo(half) * powerOfTwo(whole - half);
 }
@@ -117,7 +117,7 @@ __device__ float expm1(float x)
     x = x < -20 ? -20 : x;
     x = x > 89 ? 89 : x;
     float n = __builtin_rintf(x * 1.44269504f);
-    float r = __builtin_fmaf(n, 1.42860677e-6f, __builtin_fmaf(n, -0.693148613f, x));
+    float r = __builtin_fmaf(n, -1.42860677e-6f, __builtin_fmaf(n, -0.693145752f, x));
     int whole = (int)n, half = whole >> 1;
     float lower = powerOfTwo(half), upper = powerOfTwo(whole - half);
     return __builtin_fmaf(expm1OfSmall(r) * lower, upper, __builtin_fmaf(lower, upper, -1.0f));
