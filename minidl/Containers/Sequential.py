@@ -1,3 +1,4 @@
+from minidl import Config
 from minidl.Containers.Container import Container
 from minidl.Modules.Module import ModuleError
 
@@ -29,7 +30,7 @@ class Sequential(Container):
         return self
 
     def insert(self, mod, index):
-        self.checkInplace(mod, self.graph[:index])
+        self.checkInplace([*self.graph[:index], mod, *self.graph[index:]])
         self.acquire(mod)
         self.graph.insert(index, mod)
         return self
@@ -44,25 +45,32 @@ class Sequential(Container):
         return self.removeModule(self.graph[-1])
 
     def removeModule(self, mod):
+        self.checkInplace([other for other in self.graph if other is not mod])
         super().removeModule(mod)
         self.graph.remove(mod)
         return mod
 
-    def checkInplace(self, mod, before):
+    def checkInplace(self, graph):
         """Refuses a module that would overwrite an output which a gradient is found from."""
-        if not getattr(mod, "inplace", False):
-            return
-        for other in reversed(before):
-            if other.gradUsesOutData:
-                self.fail(f"{mod} would overwrite the output of {other}, which its gradient needs: "
-                          f"make {mod} with inplace=False")
-            if not other.movesData:
-                return
+        needed = None  # the module whose output comes to the next one, if its gradient needs that
+        for mod in opened(graph) if not Config.disableModuleCompatChecks else ():
+            if needed is not None and getattr(mod, "inplace", False):
+                self.fail(f"{mod} would overwrite the output of {needed}, which its gradient "
+                          f"needs: make {mod} with inplace=False")
+            if mod.gradUsesOutData:
+                needed = mod
+            elif not mod.movesData:
+                needed = None
 
     def updateData(self, data):
-        for index, mod in enumerate(self.graph):
+        fused = None  # the module that the one before it has done in its own kernel
+        followers = [*self.graph[1:], None]
+        for index, (mod, follower) in enumerate(zip(self.graph, followers, strict=False)):
+            if mod is fused:
+                continue
+            fused = follower if mod.canFuse(follower) else None
             try:
-                data = mod(data)
+                data = mod(data) if fused is None else mod.callFused(data, fused)
             except ModuleError as error:
                 raise self.inside(index, error) from error
         self.data = data
@@ -115,3 +123,12 @@ class Sequential(Container):
 
     def getBlueprint(self):
         return {**super().getBlueprint(), "graph": [mod.name for mod in self.graph]}
+
+
+def opened(graph):
+    """All modules in the order of data, those of a Sequential in its place."""
+    for mod in graph:
+        if isinstance(mod, Sequential):
+            yield from opened(mod.graph)
+        else:
+            yield mod

@@ -82,8 +82,8 @@ class Cost:
         return self.valError
 
     def reset(self):
-        """Lets go of the arrays that the last call left."""
-        self.grad = self.errors = None
+        """Lets go of the gradient that the last call left; its error can still be asked for."""
+        self.grad = None
 
     def calcGrad(self, pred, target):
         raise NotImplementedError(f"{type(self).__name__} has no calcGrad")

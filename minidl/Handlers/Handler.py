@@ -41,6 +41,10 @@ class Handler:
 
     def handle(self, data, state=None, random=True):
         """Runs over data on the device."""
+        for array in leaves(data):
+            if not hasattr(array, "gpudata"):
+                self.fail(f"takes arrays on the device, got {type(array).__name__}: use "
+                          f"gpuarray.to_gpu, or the method named FromHost")
         self.currMacroBatch = self.totalMacroBatches = 1
         self.handleMacroBatch(data, state, random)
 
@@ -52,6 +56,8 @@ class Handler:
         In random order, numpy arrays give each macro batch a share of one permutation of all
         samples; of other data, which is read in slices, macro batches come in random order.
         """
+        if macroBatchSize < 1:
+            self.fail(f"macroBatchSize must be positive, got {macroBatchSize}")
         size = self.lengthOf(data)
         starts = np.arange(0, size, macroBatchSize)
         order = None

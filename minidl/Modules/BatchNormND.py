@@ -121,8 +121,8 @@ class BatchNormND(Module):
             sizes = ", ".join(["batch", str(self.maps), *self.axisNames()])
             self.fail(f"data must have {self.nd + 2} axes and {self.maps} maps, (" + sizes
                       + f"), got {shape}")
-        if any(each is None for each in (self.scale, self.bias, self.mean, self.var)):
-            self.fail("was made with empty=True: set scale, bias (setVar), mean, var (setAttr) first")
+        if self.scale is None or self.bias is None or self.mean is None or self.var is None:
+            self.fail("was made with empty=True: set scale and bias (setVar), mean and var (setAttr)")
         if self.train and self.inplace:
             self.fail("using inplace flag in train mode is prohibited")
         size = math.prod(shape)

@@ -3,6 +3,7 @@ import numpy as np
 from minidl.Backend import gpuarray
 from minidl.Backend.Ops import Vector
 from minidl.Backend.Ops.MatMul import matMul
+from minidl.Modules.Activation import Activation, relu
 from minidl.Modules.InitScheme import createTensorWithScheme
 from minidl.Modules.Module import Module
 
@@ -45,9 +46,18 @@ class Linear(Module):
             self.newVar("b", np.zeros(outsize))
 
     def updateData(self, data):
-        if self.W is None:
-            self.fail("has no weights: set them with setVar, or make it with empty=False")
         self.data = matMul(data, self.W, bias=self.b, transB=self.transpose)
+
+    def canFuse(self, follower):
+        # A subclass of either may compute something else.
+        return (type(self) is Linear and type(follower) is Activation
+                and follower.activation == relu and follower.slc is None)
+
+    def updateFused(self, data, follower):
+        self.data = gpuarray.empty(self.dataShapeFrom(data.shape), data.dtype)
+        follower.data = self.data if follower.inplace else gpuarray.empty(
+            self.data.shape, data.dtype)
+        matMul(data, self.W, out=self.data, bias=self.b, relu=follower.data, transB=self.transpose)
 
     def updateGrad(self, grad):
         self.grad = matMul(grad, self.W, transB=not self.transpose)
@@ -59,6 +69,8 @@ class Linear(Module):
             Vector.sumRows(grad, out=self.vars["b"].grad, alpha=scale, beta=momentum)
 
     def checkDataShape(self, shape):
+        if self.W is None:
+            self.fail("has no weights: set them with setVar, or make it with empty=False")
         if len(shape) != 2 or shape[1] != self.insize:
             self.fail(f"data must have shape (batch, {self.insize}), got {shape}")
 

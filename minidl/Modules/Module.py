@@ -61,6 +61,22 @@ class Module:
         self.updateData(data)
         return self.data
 
+    def canFuse(self, follower):
+        """Whether one kernel can do this module and `follower`, a module or None, behind it."""
+        return False
+
+    def callFused(self, data, follower):
+        """What follower(self(data)) does and leaves behind, and returns; for containers."""
+        data = self.accept(data, "data", self.checkDataShape, self.checkDataType)
+        self.data = follower.data = None
+        self.inData = data
+        self.updateFused(data, follower)
+        follower.inData = self.data
+        return follower.data
+
+    def updateFused(self, data, follower):
+        raise NotImplementedError(f"{type(self).__name__} has no updateFused")
+
     def backward(self, grad, updParamGrads=True, updGrad=True, scale=1.0, momentum=0.0):
         if self.data is None:
             self.fail("backward needs a call with data first")

@@ -11,6 +11,9 @@ import numpy as np
 from minidl import Config
 from minidl.Backend import KernelFile
 from minidl.Backend.Cpu import HostArray, HostCompiler, MatMul
+from minidl.Backend.Cpu.ElementwiseKernel import ElementwiseKernel
+from minidl.Backend.Cpu.ReductionKernel import ReductionKernel
+from minidl.Backend.Cpu.SourceModule import SourceModule
 
 folder = Path(__file__).parent
 
@@ -27,6 +30,9 @@ class CpuDevice:
     memoryPool = HostArray.memoryPool
     empty = staticmethod(HostArray.empty)
     toDevice = staticmethod(HostArray.fromHost)
+    SourceModule = SourceModule
+    ElementwiseKernel = ElementwiseKernel
+    ReductionKernel = ReductionKernel
     dtypes = [(np.float32, 1e-5), (np.float64, 1e-12)]  # and how exact a result to expect
 
     def __init__(self):
@@ -52,6 +58,10 @@ class CpuDevice:
     def function(self, entry):
         """What runs a compiled entry on the pool, as a function of (packed arguments, blocks)."""
         return functools.partial(self.launch, ctypes.cast(entry, ctypes.c_void_p).value)
+
+    def reduce(self, function, array):
+        """function(array), for one of numpy's that gives a single number, as an array."""
+        return self.toDevice(function(np.asarray(array)))
 
     def elements(self, size):
         return min(max(size // grain, 1), mostBlocks)

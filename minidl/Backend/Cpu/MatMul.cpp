@@ -46,13 +46,22 @@ static inline void gemm(
 template <class real> struct Product
 {
     const real *a, *b, *bias;  // bias: one value a column of C, or null
-    real *c;
+    real *c, *relu;  // relu: takes max(C, 0), or null; may be C
     double alpha, beta;
     long m, n, k, lda, ldb, ldc;
     long transA, transB, tileRows, tileColumns;
 };
 
 static inline long least(long a, long b) { return a < b ? a : b; }
+
+template <class real>
+static inline void rectify(const Product<real> &p, long row, long column, long columns)
+{
+    const real *c = p.c + row * p.ldc + column;
+    real *relu = p.relu + row * p.ldc + column;
+    for (long j = 0; j < columns; ++j)
+        relu[j] = c[j] < 0 ? 0 : c[j];
+}
 
 
 template <class real>
@@ -66,10 +75,15 @@ static void tile(const Product<real> &p, long row, long column)
          p.b + (p.transB ? column * p.ldb : column), p.ldb,
          (real)p.beta, c, p.ldc);
 
-    if (p.bias)
-        for (long i = 0; i < rows; ++i, c += p.ldc)
+    // While the tile is in cache
+    for (long i = 0; i < rows; ++i)
+    {
+        if (p.bias)
             for (long j = 0; j < columns; ++j)
-                c[j] += p.bias[column + j];
+                c[i * p.ldc + j] += p.bias[column + j];
+        if (p.relu)
+            rectify(p, row + i, column, columns);
+    }
 }
 
 
@@ -98,6 +112,8 @@ static void stripe(const Product<real> &p, long row, long column)
         real old = p.beta != 0 ? (real)p.beta * c[j] : 0;
         c[j] = (real)p.alpha * sums[j] + old + (p.bias ? p.bias[column + j] : 0);
     }
+    if (p.relu)
+        rectify(p, row, column, columns);
 }
 
 

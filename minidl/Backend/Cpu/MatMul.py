@@ -13,7 +13,7 @@ leastWork = 300_000  # below this one thread is done before another has begun
 stripe = {"f": 256, "d": 128}  # columns that MatMul.cpp's stripe() takes at once
 fewRows = 2
 
-packArrays, packSizes = struct.Struct("4P2d").pack, struct.Struct("10l").pack
+packArrays, packSizes = struct.Struct("5P2d").pack, struct.Struct("10l").pack
 
 
 class MatMul:
@@ -29,12 +29,13 @@ class MatMul:
         self.stripes = {real: device.function(library[f"stripes_{real}"]) for real in "fd"}
         self.plan = functools.lru_cache(1 << 12)(self.plan)
 
-    def __call__(self, a, b, out, bias=None, transA=False, transB=False, alpha=1.0, beta=0.0):
+    def __call__(self, a, b, out, bias, relu, transA, transB, alpha, beta):
         """
         Args:
             a, b: matrices, taken transposed if transA, transB; any strides.
             out: its rows must be contiguous; beta = 0 overwrites it, NaN included.
             bias: one number a column of out, or None.
+            relu: takes max(out, 0), with out's strides, or None; may be out.
 
         Shapes and dtypes are checked by the caller (Ops/MatMul.py).
         """
@@ -47,7 +48,8 @@ class MatMul:
         launch, blocks, sizes = self.plan(
             out.dtype.char, m, n, k, strideA, strideB, strideOut, transA, transB)
         arrays = packArrays(
-            a.ptr, b.ptr, bias.ptr if bias is not None else 0, out.ptr, alpha, beta)
+            a.ptr, b.ptr, bias.ptr if bias is not None else 0,
+            out.ptr, relu.ptr if relu is not None else 0, alpha, beta)
         if blocks:
             launch(arrays + sizes, blocks)
 

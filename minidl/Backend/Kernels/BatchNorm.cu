@@ -7,7 +7,12 @@
 // neighbours: a block takes BLOCK_COLUMNS of them and sweeps over the batch.
 //
 // The sum of squares is taken around the mean: E[x^2] - E[x]^2 would cancel when the mean is large.
-// What the rounded mean misses shows in the sum of the differences, and is put right from it.
+// The mean is that of the differences from a number nearby, so that its error has the size of the
+// differences, not of the numbers. What it still misses shows in the sum of the differences from it,
+// and is put right from that.
+
+
+__device__ accum finiteOrZero(accum value) { return value - value == 0 ? value : 0; }
 
 
 // Moves the running statistics towards those of the batch, the variance to its unbiased estimate.
@@ -26,10 +31,10 @@ __global__ void trainMaps(
 {
     int map = blockIdx.x, count = batch * inner;
 
-    accum sum = 0;
+    accum near = finiteOrZero(x[map * inner]), sum = 0;
     ROW_LOOP(n, i, batch, inner)
-        sum += x[(n * maps + map) * inner + i];
-    accum mu = blockSum(sum) / count;
+        sum += x[(n * maps + map) * inner + i] - near;
+    accum mu = near + blockSum(sum) / count;
 
     accum differences = 0, squares = 0;
     ROW_LOOP(n, i, batch, inner)
@@ -40,7 +45,7 @@ __global__ void trainMaps(
     }
     differences = blockSum(differences);
     squares = blockSum(squares) - differences * differences / count;
-    mu += differences / count;
+    mu += finiteOrZero(differences / count);
 
     accum invStd = 1 / sqrt(squares / count + epsilon);
     accum slope = scale[map] * invStd, offset = bias[map];
@@ -62,14 +67,16 @@ __global__ void trainFeatures(
     int batch, int maps, accum epsilon, accum factor)
 {
     int first = blockIdx.x * BLOCK_COLUMNS;
-    accum mu[LANES] = {0}, differences[LANES] = {0}, squares[LANES] = {0};
+    accum near[LANES], mu[LANES] = {0}, differences[LANES] = {0}, squares[LANES] = {0};
     accum slope[LANES], offset[LANES];
+    LANE_LOOP(lane, map, first, maps)
+        near[lane] = finiteOrZero(x[map]);
 
     for (int n = 0; n < batch; ++n)
         LANE_LOOP(lane, map, first, maps)
-            mu[lane] += x[n * maps + map];
+            mu[lane] += x[n * maps + map] - near[lane];
     LANE_LOOP(lane, map, first, maps)
-        mu[lane] /= batch;
+        mu[lane] = near[lane] + mu[lane] / batch;
 
     for (int n = 0; n < batch; ++n)
         LANE_LOOP(lane, map, first, maps)
@@ -82,7 +89,7 @@ __global__ void trainFeatures(
     LANE_LOOP(lane, map, first, maps)
     {
         squares[lane] -= differences[lane] * differences[lane] / batch;
-        mu[lane] += differences[lane] / batch;
+        mu[lane] += finiteOrZero(differences[lane] / batch);
 
         accum invStd = 1 / sqrt(squares[lane] / batch + epsilon);
         slope[lane] = scale[map] * invStd;

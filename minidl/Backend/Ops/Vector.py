@@ -1,7 +1,9 @@
 """Arithmetic on whole arrays: launches for Kernels/Vector.cu."""
 
+import numpy as np
+
 from minidl.Backend.Device import columns, elements
-from minidl.Backend.gpuarray import empty
+from minidl.Backend.gpuarray import contiguous, empty, to_gpu
 from minidl.Backend.KernelFile import KernelFile
 
 kernels = KernelFile("Vector")
@@ -28,9 +30,13 @@ def sumRows(matrix, out, alpha=1.0, beta=0.0):
 
 def gather(array, indices):
     """The rows of `array` that the int32 array `indices` names, in its order."""
+    array = contiguous(array)
+    if array.dtype.kind != "f" and array.dtype != np.int32:
+        return to_gpu(array.get()[indices.get()])  # rare, and not worth a kernel
+
     out = empty((indices.size,) + array.shape[1:], array.dtype)
     length = array.size // max(array.shape[0], 1)
     if out.size:
-        kernel = kernels.gatherLabels if array.dtype.kind == "i" else kernels.gatherRows
+        kernel = kernels.gatherRows if array.dtype.kind == "f" else kernels.gatherLabels
         kernel(indices.size, array, indices, out, length)
     return out

@@ -156,6 +156,7 @@ assert workers() == 2
 def test_child_forked_while_another_thread_computes():
     run(forking + """
 import threading
+assert compute()
 stop = threading.Event()
 def keepComputing():
     while not stop.is_set():

@@ -1,7 +1,15 @@
 // C++ knows the functions of C's math.h for double; CUDA C knows them for every type of number.
 
-#define SIMT_FLOAT1(name) static inline float name(float x) { return __builtin_##name##f(x); }
-#define SIMT_FLOAT2(name) static inline float name(float x, float y) { return __builtin_##name##f(x, y); }
+#define SIMT_FLOAT1(name) \
+    static inline float name(float x) { return __builtin_##name##f(x); } \
+    template <class T> static inline double name(T x) { return __builtin_##name((double)x); }
+
+#define SIMT_FLOAT2(name) \
+    static inline float name(float x, float y) { return __builtin_##name##f(x, y); } \
+    template <class A, class B> static inline double name(A x, B y) \
+    { \
+        return __builtin_##name((double)x, (double)y); \
+    }
 
 SIMT_FLOAT1(sqrt) SIMT_FLOAT1(cbrt) SIMT_FLOAT1(exp) SIMT_FLOAT1(exp2) SIMT_FLOAT1(expm1)
 SIMT_FLOAT1(log) SIMT_FLOAT1(log2) SIMT_FLOAT1(log10) SIMT_FLOAT1(log1p) SIMT_FLOAT1(logb)

@@ -48,3 +48,11 @@ static inline T atomicCAS(T *address, typename simt::Same<T>::type expected, typ
     __atomic_compare_exchange(address, &expected, &value, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
     return expected;
 }
+
+// What processors have an instruction for.
+#define SIMT_ATOMIC_ADD(T) \
+    static inline T atomicAdd(T *address, T value) { return __atomic_fetch_add(address, value, __ATOMIC_ACQ_REL); }
+
+SIMT_ATOMIC_ADD(int)
+SIMT_ATOMIC_ADD(unsigned)
+SIMT_ATOMIC_ADD(unsigned long long)

@@ -1,15 +1,17 @@
 // CUDA's intrinsics: the fast functions, conversions with a stated rounding, and whole numbers as bits.
 
-static inline float __expf(float x) { return __builtin_expf(x); }
-static inline float __exp10f(float x) { return __builtin_exp2f(3.32192809f * x); }
-static inline float __logf(float x) { return __builtin_logf(x); }
-static inline float __log2f(float x) { return __builtin_log2f(x); }
-static inline float __log10f(float x) { return __builtin_log10f(x); }
-static inline float __powf(float x, float y) { return __builtin_powf(x, y); }
-static inline float __sinf(float x) { return __builtin_sinf(x); }
-static inline float __cosf(float x) { return __builtin_cosf(x); }
-static inline float __tanf(float x) { return __builtin_tanf(x); }
-static inline void __sincosf(float x, float *sine, float *cosine) { sincos(x, sine, cosine); }
+// glibc keeps these names to itself, so they cannot be functions.
+#define __expf expf
+#define __exp10f exp10f
+#define __logf logf
+#define __log2f log2f
+#define __log10f log10f
+#define __powf powf
+#define __sinf sinf
+#define __cosf cosf
+#define __tanf tanf
+#define __sincosf sincosf
+
 static inline float __fdividef(float x, float y) { return x / y; }
 static inline float __frsqrt_rn(float x) { return 1 / __builtin_sqrtf(x); }
 static inline float __saturatef(float x) { return x > 0 ? (x < 1 ? x : 1) : 0; }

@@ -1,4 +1,5 @@
-// Short vectors with CUDA's alignment, and the sizes of grids.
+// Short vectors with CUDA's alignment.
+
 
 #define SIMT_VECTORS(name, T, align2, align4) \
     struct name##1 { T x; }; \
@@ -22,11 +23,3 @@ SIMT_VECTORS(longlong, long long, 16, 16)
 SIMT_VECTORS(ulonglong, unsigned long long, 16, 16)
 SIMT_VECTORS(float, float, 8, 16)
 SIMT_VECTORS(double, double, 16, 16)
-
-struct dim3
-{
-    unsigned x, y, z;
-    constexpr dim3(unsigned x = 1, unsigned y = 1, unsigned z = 1) : x(x), y(y), z(z) {}
-    constexpr dim3(uint3 v) : x(v.x), y(v.y), z(v.z) {}
-    constexpr operator uint3() const { return {x, y, z}; }
-};
