@@ -57,27 +57,33 @@ def save(module, hdf=None, name=None, compress="gzip", assumeUniqueNames=False,
 def load(module, hdf, name=None, assumeUniqueNames=False):
     """See Module.load."""
     root = rootName(module, name)
-    problems, values = [], []
-    with reading(module, hdf) as group:
+    values = []
+    with reading(hdf, module) as (group, problems):
         links, expected = Guarded(group, "links", problems), set()
         params = Guarded(group, "params", problems)
         for var, names in module.getVarTable(name=root).items():
             keys = [shortened(each, assumeUniqueNames) for each in names]
             expected.update(keys)
-            number = links.read(keys[0], (), np.dtype(np.int64))
-            if number is not None:
-                value = params.read(str(int(number)), var.data.shape, var.data.dtype, keys[0])
+            numbers = {int(number) for key in keys
+                       if (number := links.read(key, (), np.dtype(np.int64))) is not None}
+            if len(numbers) > 1:
+                problems.append(f"{' and '.join(keys)} are one variable here, in the file several")
+            for number in numbers:
+                value = params.read(str(number), var.data.shape, var.data.dtype, keys[0])
                 values.append((var.data, value))
         links.refuseOthers(expected)
 
         values += loadAttrs(module, root, group, assumeUniqueNames, problems)
 
-    if problems:
-        more = f" and {len(problems) - 12} more" if len(problems) > 12 else ""
-        raise WeightsError(f"{module}: cannot load {described(hdf)}: "
-                           + "; ".join(problems[:12]) + more)
     for target, value in values:
         target[...] = value
+
+
+def readArrays(hdf, who, expected):
+    """The datasets {path: (shape, dtype)} of an h5 file as host arrays, for the reader `who`."""
+    with reading(hdf, who) as (group, problems):
+        guarded = Guarded(group, "/", problems)
+        return [guarded.read(name, *form) for name, form in expected.items()]
 
 
 def loadAttrs(module, root, group, assumeUniqueNames, problems):
@@ -108,7 +114,8 @@ class Guarded:
         self.h5py, self.name, self.problems = h5py, name, problems
         # The other filters have crashed on damaged data.
         self.filters = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE}
-        self.group = file[name] if isinstance(file.get(name, getlink=True), h5py.HardLink) else {}
+        own = name == "/" or isinstance(file.get(name, getlink=True), h5py.HardLink)
+        self.group = file[name] if own else {}
         if not isinstance(self.group, (h5py.Group, dict)):
             self.problems.append(f"{name} is no group")
             self.group = {}
@@ -207,23 +214,30 @@ def sync(path):
 
 
 @contextlib.contextmanager
-def reading(module, hdf):
-    """The root group of a path, of a file's bytes, or the open file or group itself."""
+def reading(hdf, who):
+    """
+    (root group, list for problems) of a path, of a file's bytes, or of an open file or group.
+
+    Raises WeightsError in the end if there were problems, before anything of `who` has changed.
+    """
     import h5py
 
+    problems, failed = [], f"{who}: cannot load {described(hdf)}: "
     if isinstance(hdf, h5py.Group):
-        yield hdf
-        return
-    source = io.BytesIO(hdf) if isinstance(hdf, (bytes, bytearray)) else hdf
-    if isinstance(hdf, (str, os.PathLike)) and not Path(hdf).is_file():
-        raise WeightsError(f"{module}: cannot load {described(hdf)}: there is no such file")
-    try:
-        file = h5py.File(source, "r")
-    except (OSError, RuntimeError) as error:
-        raise WeightsError(
-            f"{module}: cannot load {described(hdf)}: it is no h5 file ({error})") from error
-    with file:
-        yield file
+        yield hdf, problems
+    else:
+        if isinstance(hdf, (str, os.PathLike)) and not Path(hdf).is_file():
+            raise WeightsError(failed + "there is no such file")
+        try:
+            file = h5py.File(io.BytesIO(hdf) if isinstance(hdf, (bytes, bytearray)) else hdf, "r")
+        except (OSError, RuntimeError) as error:
+            raise WeightsError(f"{failed}it is no h5 file ({error})") from error
+        with file:
+            yield file, problems
+
+    if problems:
+        more = f" and {len(problems) - 12} more" if len(problems) > 12 else ""
+        raise WeightsError(failed + "; ".join(problems[:12]) + more)
 
 
 def described(hdf):

@@ -2,6 +2,8 @@ from pathlib import Path
 
 import numpy as np
 
+from minidl import Weights
+
 path = Path(__file__).with_name("digits.hdf")
 
 
@@ -17,7 +19,8 @@ class Digits:
 
     def load(self):
         """(data, labels): float32 of shape (1797, 1, 8, 8) in [0, 1] and int32 of shape (1797,)."""
-        pixels, labels = read(path, "data", "labels")
+        pixels, labels = Weights.readArrays(path, "Digits", {
+            "data": ((1797, 1, 8, 8), np.dtype(np.uint8)), "labels": ((1797,), np.dtype(np.uint8))})
         return pixels.astype(np.float32) / 16, labels.astype(np.int32)
 
     def split(self, holdOut=0.2):
@@ -34,11 +37,3 @@ class Digits:
         order = np.random.RandomState(0).permutation(len(data))
         test, train = np.split(order, [round(holdOut * len(data))])
         return data[train], labels[train], data[test], labels[test]
-
-
-def read(path, *names):
-    """The named datasets of an h5 file as numpy arrays."""
-    import h5py  # only those who read pay for its import
-
-    with h5py.File(path, "r") as file:
-        return [file[name][:] for name in names]
