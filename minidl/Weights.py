@@ -19,8 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from minidl.Backend import gpuarray
 from minidl.Modules.Module import ModuleError
+
+# What h5py has raised over damaged files.
+h5Errors = OSError, RuntimeError, LookupError, TypeError, ValueError, ArithmeticError, MemoryError
 
 
 class WeightsError(ModuleError):
@@ -37,46 +39,63 @@ def save(module, hdf=None, name=None, compress="gzip", assumeUniqueNames=False,
         for i, (var, names) in enumerate(module.getVarTable(name=root).items()):
             params.create_dataset(str(i), data=var.data.get(), compression=compress)
             for each in names:
-                links[shortened(each, assumeUniqueNames)] = np.int64(i)
+                write(links, shortened(each, assumeUniqueNames), np.int64(i))
 
         for path, owner in module.namedModules(root):
             if owner.isContainer:
                 own = group.create_group(f"attrs.{path}")
                 for key, value in owner.attrs.items():
-                    own[f"{owner.name or ''}.{key}"] = value
+                    write(own, f"{owner.name or ''}.{key}", value)
                 continue
             for key, value in owner.attrs.items():
                 attrs = attrs if attrs is not None else group.create_group("attrs")
-                attrs[shortened(f"{path}.{key}", assumeUniqueNames)] = gpuarray.toHost(value)
+                write(attrs, shortened(f"{path}.{key}", assumeUniqueNames), value)
 
         if withBlueprint:
             group["blueprint"] = json.dumps(module.getBlueprint(), indent=4, sort_keys=True)
     return result[0]
 
 
+def write(group, key, value):
+    if key in group:
+        raise WeightsError(f"two values would be saved as {group.name}/{key}: names must differ")
+    group[key] = value.get() if hasattr(value, "get") else value
+
+
 def load(module, hdf, name=None, assumeUniqueNames=False):
     """See Module.load."""
     root = rootName(module, name)
-    values = []
     with reading(hdf, module) as (group, problems):
-        links, expected = Guarded(group, "links", problems), set()
-        params = Guarded(group, "params", problems)
-        for var, names in module.getVarTable(name=root).items():
-            keys = [shortened(each, assumeUniqueNames) for each in names]
-            expected.update(keys)
-            numbers = {int(number) for key in keys
-                       if (number := links.read(key, (), np.dtype(np.int64))) is not None}
-            if len(numbers) > 1:
-                problems.append(f"{' and '.join(keys)} are one variable here, in the file several")
-            for number in numbers:
-                value = params.read(str(number), var.data.shape, var.data.dtype, keys[0])
-                values.append((var.data, value))
-        links.refuseOthers(expected)
-
-        values += loadAttrs(module, root, group, assumeUniqueNames, problems)
+        values = [*loadVars(module, root, group, assumeUniqueNames, problems),
+                  *loadAttrs(module, root, group, assumeUniqueNames, problems)]
+        kept = loadContainerAttrs(module, root, group, problems)
 
     for target, value in values:
         target[...] = value
+    for owner, attrs in kept:
+        owner.attrs.update(attrs)
+
+
+def loadVars(module, root, group, assumeUniqueNames, problems):
+    """[(variable's array, its value in the file)]"""
+    links, params = Guarded(group, "links", problems), Guarded(group, "params", problems)
+    table = {var: [shortened(each, assumeUniqueNames) for each in names]
+             for var, names in module.getVarTable(name=root).items()}
+    numbers = {key: links.read(key, (), np.dtype(np.int64))
+               for keys in table.values() for key in keys}
+    links.refuseOthers(set(numbers))
+    if None in numbers.values():
+        return []
+
+    values = []
+    for var, keys in table.items():
+        form = var.data.shape, var.data.dtype
+        found = [params.read(str(int(numbers[key])), *form, alias=key) for key in keys]
+        if any(each is not None and each.tobytes() != found[0].tobytes() for each in found[1:]):
+            problems.append(f"{' and '.join(keys)} are one variable here, in the file several")
+        values.append((var.data, found[0]))
+    params.refuseOthers({str(int(number)) for number in numbers.values()})
+    return values
 
 
 def readArrays(hdf, who, expected):
@@ -103,6 +122,18 @@ def loadAttrs(module, root, group, assumeUniqueNames, problems):
                 values.append((target, value))
     attrs.refuseOthers(expected)
     return values
+
+
+def loadContainerAttrs(module, root, group, problems):
+    """[(container, {name: value})] of what users have kept in containers."""
+    found = []
+    for path, owner in module.namedModules(root):
+        if owner.isContainer:
+            attrs, own = Guarded(group, f"attrs.{path}", problems), f"{owner.name or ''}."
+            found.append((owner, {
+                key[len(own):] if key.startswith(own) else key.partition(".")[2]: attrs.readAny(key)
+                for key in attrs.group}))
+    return found
 
 
 class Guarded:
@@ -141,10 +172,20 @@ class Guarded:
         value = np.empty(shape, dataset.dtype)
         try:
             dataset.read_direct(value)
-        except (OSError, RuntimeError) as error:
+        except h5Errors as error:
             self.problems.append(f"{label} cannot be read: {error}")
             return None
         return value.astype(dtype, casting="safe")
+
+    def readAny(self, key):
+        """Numbers or text of whatever shape, or None."""
+        reason = self.find(key) or self.suspect(self.group[key])
+        if reason is not None:
+            self.problems.append(f"{self.name}/{key} {reason}")
+            return None
+        dataset = self.group[key]
+        isText = self.h5py.check_string_dtype(dataset.dtype) is not None
+        return dataset.asstr()[()] if isText else dataset[()]
 
     def find(self, key):
         """Why the key names no dataset of this very file, or None."""
@@ -159,15 +200,29 @@ class Guarded:
 
     def unfit(self, dataset, shape, dtype):
         """Why the dataset must not be read, found before any of its bytes is; or None."""
+        if dataset.shape != shape:
+            return f"must have shape {shape}, the file has {dataset.shape}"
+        if not np.can_cast(dataset.dtype, dtype, casting="safe"):
+            return f"must have dtype {dtype}, the file has {dataset.dtype}"
+        return self.foreign(dataset)
+
+    def suspect(self, dataset):
+        """Why a dataset of no known shape and dtype must not be read, or None."""
+        if dataset.dtype.kind not in "biufc" and not self.h5py.check_string_dtype(dataset.dtype):
+            return f"must be numbers or text, the file has {dataset.dtype}"
+        if dataset.shape is None or dataset.nbytes > max(dataset.id.get_storage_size(), 2 ** 20):
+            return "must hold as many bytes as it says"
+        return self.foreign(dataset)
+
+    def foreign(self, dataset):
+        """Why the dataset is none that `save` could have written, or None."""
         if dataset.is_virtual or dataset.external:
             return "must hold its own data, not refer to other files"
         plist = dataset.id.get_create_plist()
         if {plist.get_filter(i)[0] for i in range(plist.get_nfilters())} - self.filters:
             return "may be filtered by gzip and shuffle only"
-        if dataset.shape != shape:
-            return f"must have shape {shape}, the file has {dataset.shape}"
-        if not np.can_cast(dataset.dtype, dtype, casting="safe"):
-            return f"must have dtype {dtype}, the file has {dataset.dtype}"
+        if dataset.size and not dataset.id.get_storage_size():
+            return "holds no data"
         return None
 
 
@@ -224,15 +279,16 @@ def reading(hdf, who):
 
     problems, failed = [], f"{who}: cannot load {described(hdf)}: "
     if isinstance(hdf, h5py.Group):
-        yield hdf, problems
+        with damageTold(failed):
+            yield hdf, problems
     else:
         if isinstance(hdf, (str, os.PathLike)) and not Path(hdf).is_file():
             raise WeightsError(failed + "there is no such file")
         try:
             file = h5py.File(io.BytesIO(hdf) if isinstance(hdf, (bytes, bytearray)) else hdf, "r")
-        except (OSError, RuntimeError) as error:
+        except h5Errors as error:
             raise WeightsError(f"{failed}it is no h5 file ({error})") from error
-        with file:
+        with damageTold(failed), file:
             yield file, problems
 
     if problems:
@@ -240,12 +296,24 @@ def reading(hdf, who):
         raise WeightsError(failed + "; ".join(problems[:12]) + more)
 
 
+@contextlib.contextmanager
+def damageTold(failed):
+    """What h5py raises over a damaged file becomes a WeightsError."""
+    try:
+        yield
+    except h5Errors as error:
+        raise WeightsError(f"{failed}it is damaged ({error})") from error
+
+
 def described(hdf):
     return f"{len(hdf)} bytes" if isinstance(hdf, (bytes, bytearray)) else str(hdf)
 
 
 def rootName(module, name):
-    return name or module.name or ""
+    name = name or module.name or ""
+    if "/" in name or "\0" in name:
+        raise WeightsError(f"{module}: a name in a file has no slash and no zero, got {name!r}")
+    return name
 
 
 def shortened(path, assumeUniqueNames):

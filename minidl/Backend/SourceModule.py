@@ -1,4 +1,4 @@
-"""The user's own kernels: CUDA C, on the GPU through PyCUDA, on the CPU through the host compiler."""
+"""The user's own kernels: CUDA C for the GPU, or for the CPU by the host compiler."""
 
 from minidl.Backend import Device
 

@@ -77,7 +77,9 @@ class Container(Module):
         return mod.follow(path[1:]) if mod.isContainer else mod
 
     def setAttr(self, name, value):
-        """Keeps a value of the user's under a name; it goes into the file with the weights."""
+        """Keeps a value of the user's, numbers or text; it goes into the file with the weights."""
+        if not name or "/" in name:
+            self.fail(f"an attribute's name must not be empty or have a slash, got '{name}'")
         self.attrs[name] = value
 
     def getAttr(self, name):

@@ -171,14 +171,16 @@ class Module:
 
     def zeroGradParams(self):
         for var in self.getVarTable():
-            var.grad.fill(0)
+            if var.grad is not None:
+                var.grad.fill(0)
 
     def updateParams(self, learnRate):
         """param += learnRate * grad"""
         from minidl.Backend.Ops import Vector
 
         for var in self.getVarTable():
-            Vector.addScaled(var.data, var.grad, out=var.data, beta=learnRate)
+            if var.grad is not None:
+                Vector.addScaled(var.data, var.grad, out=var.data, beta=learnRate)
 
     def numOfParams(self):
         return sum(var.data.size for var in self.getVarTable())

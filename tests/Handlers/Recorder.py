@@ -1,7 +1,12 @@
+"""What shows the order in which handlers take samples."""
+
 import numpy as np
 
 from minidl.Backend import gpuarray
+from minidl.Cost import MSE
+from minidl.Handlers import Trainer
 from minidl.Modules import Module
+from minidl.Optimizers import SGD
 from minidl.Variable import Variable
 
 
@@ -30,3 +35,16 @@ class Recorder(Module):
 def numbered(size, width=3):
     """Samples whose elements are all the sample's number."""
     return np.repeat(np.arange(size, dtype=np.float32)[:, None], width, axis=1)
+
+
+def recording(batchsize=4, **arguments):
+    """(trainer, its module, which notes what it sees)"""
+    module, optimizer = Recorder(), SGD()
+    optimizer.setupOn(module)
+    return Trainer(module, MSE(), optimizer, batchsize=batchsize, **arguments), module
+
+
+def epochs(trainer, data, number=1, **arguments):
+    """What the module sees in each of some epochs over data on the device."""
+    data = gpuarray.to_gpu(data)
+    return [trainer.train(data, data, **arguments) or trainer.module.seen() for _ in range(number)]

@@ -1,11 +1,11 @@
-"""A kernel that loops over the elements of its arrays: what elementwise and reduction kernels are."""
+"""A kernel that loops over the elements of its arrays, elementwise or to reduce them."""
 
 import functools
 import math
 from typing import NamedTuple
 
 from minidl.Backend import Device
-from minidl.Backend.Cpu.Function import geometry
+from minidl.Backend.Cpu.Parameter import Parameter
 from minidl.Backend.Cpu.SourceModule import SourceModule
 
 
@@ -30,15 +30,17 @@ class ElementLoop:
     Args:
         name: of the kernel.
         text: function that makes the module's text from the C expression of `i` by `minidlAt`.
-        numFront: how many arguments precede the user's.
+        numHidden: how many arguments follow the user's.
     """
 
-    def __init__(self, name, text, keep, options, numFront=0):
-        self.name, self.numFront = name, numFront
+    def __init__(self, name, text, keep, options, numHidden):
+        self.name = name
         self.module = lambda index: SourceModule(text(index), keep=keep, options=options)
+        self.hidden = (0,) * numHidden
+        self.numArguments = len(self.everywhere.parameters) - numHidden
         self.pointers = [
-            number for number, parameter in enumerate(self.everywhere.parameters)
-            if parameter.kind == b"P" and number >= numFront]
+            number for number in range(self.numArguments)
+            if self.everywhere.parameters[number].kind == "P"]
         if not self.pointers:
             self.everywhere.fail("needs an array among its arguments")
 
@@ -52,8 +54,10 @@ class ElementLoop:
 
     def window(self, args, within, slice):
         """The Window of a call with the user's arguments, after their check."""
-        self.everywhere.checkOnce((*(0,) * self.numFront, *args, 0, 0, 0, 0), prepared=True)
-        arrays = [args[number - self.numFront] for number in self.pointers]
+        if len(args) != self.numArguments:
+            self.everywhere.fail(f"takes {self.numArguments} arguments, got {len(args)}")
+        self.everywhere.check((*args, *self.hidden), Parameter.acceptsNumber)
+        arrays = [args[number] for number in self.pointers]
         if any(array.shape != arrays[0].shape for array in arrays):
             self.everywhere.fail(
                 f"arrays must have one shape, got {', '.join(str(a.shape) for a in arrays)}")
@@ -71,8 +75,9 @@ class ElementLoop:
 
     def launch(self, args, window, blocks):
         function = self.everywhere if window.step == 1 else self.inSteps
-        function.launch(*geometry((blocks,), (1,), 0), (*args, *window))
+        function.launch((blocks,), (1,), 0, (*args, *window))
 
 
 def blocksOf(window):
+    """How many blocks share the loop: by its length alone."""
     return Device.current().elements(window.number)

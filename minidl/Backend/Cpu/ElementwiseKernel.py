@@ -21,7 +21,7 @@ __global__ void {name}({arguments}, {windowArguments})
     {after_loop};
 }}
 """
-        self.loop = ElementLoop(name, text, keep, options)
+        self.loop = ElementLoop(name, text, keep, options, numHidden=4)
 
     def __call__(self, *args, range=None, slice=None, stream=None):
         window = self.loop.window(args, range, slice)

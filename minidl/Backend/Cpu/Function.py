@@ -3,7 +3,6 @@
 import ctypes
 import functools
 import math
-import numbers
 import operator
 import struct
 import time
@@ -12,32 +11,19 @@ import numpy as np
 
 from minidl.Backend import Device
 from minidl.Backend.Cpu.HostArray import GPUArray
+from minidl.Backend.Cpu.Parameter import Parameter, described
 from minidl.Backend.KernelFile import KernelError
 
 mostThreads = 1024  # of a block
 blockLimits = 1024, 1024, 64
 gridLimits = 2**31 - 1, 65535, 65535
-mostShared = 232448  # bytes
+mostShared = 232448  # bytes of dynamic shared memory, see Simt/DynamicShared.h
 
-packCall = struct.Struct("=8I").pack  # simt::Call
-letters = {
-    "f": {4: "f", 8: "d"},
-    "i": {1: "b", 2: "h", 4: "i", 8: "q"},
-    "u": {1: "B", 2: "H", 4: "I", 8: "Q"},
-    "c": {1: "b"},
-    "b": {1: "?"},
-    "P": {8: "Q"},
-}
-words = {"f": "floating point", "i": "signed", "u": "unsigned", "c": "char", "b": "bool"}
+callHead = struct.Struct("=8I")  # simt::Call
 
 
-class Parameter(ctypes.Structure):
-    """A kernel's parameter as Simt/Launch.h describes it."""
-
-    _fields_ = [
-        ("kind", ctypes.c_char), ("elementKind", ctypes.c_char), ("size", ctypes.c_int),
-        ("elementSize", ctypes.c_int), ("offset", ctypes.c_int),
-    ]
+class LaunchError(RuntimeError):
+    """A kernel did not come to its end: an assertion failed, or threads waited for ever."""
 
 
 class Function:
@@ -49,9 +35,9 @@ class Function:
         record.describe(self.parameters)
         named = len(argumentNames) == len(self.parameters)
         self.argumentNames = argumentNames if named else ("",) * len(self.parameters)
+        self.hasStructs = any(parameter.kind == "s" for parameter in self.parameters)
         self.run = Device.current().function(ctypes.c_void_p(record.run))
         self.pack = struct.Struct(packFormat(self.parameters, record.packedSize)).pack
-        self.hasStructs = any(parameter.kind == b"s" for parameter in self.parameters)
         self.accepted = set()  # kinds of arguments that were found to fit
 
     def __call__(
@@ -69,60 +55,56 @@ class Function:
             time_kernel: return the seconds it took.
 
         Raises:
-            KernelError: an argument or a size does not fit; threads wait for each other for ever.
+            KernelError: an argument or a size does not fit.
+            LaunchError: an assertion failed, or threads waited for each other for ever.
         """
-        call, blocks = self.geometry(grid, block, shared)
-        self.checkOnce(args)
-        return self.launch(call, blocks, args, time_kernel)
+        kinds = tuple([a.dtype.char if type(a) is GPUArray else type(a) for a in args])
+        if kinds not in self.accepted:
+            self.check(args, Parameter.accepts)
+            self.accepted.add(kinds)
+        return self.launch(grid, block, shared, args, time_kernel)
 
     def prepare(self, arg_types, texrefs=()):
         """Names the arguments' types once, by letters of Python's `struct` or numpy's dtypes."""
         if len(arg_types) != len(self.parameters):
             self.fail(f"takes {len(self.parameters)} arguments, prepared for {len(arg_types)}")
-        for number, kind in enumerate(arg_types):
+        for number, (parameter, kind) in enumerate(zip(self.parameters, arg_types, strict=True)):
             dtype = np.dtype(np.uintp if kind == "P" else kind)
-            parameter = self.parameters[number]
-            if parameter.kind != b"s" and not fits(dtype, parameter, pointers=True):
-                self.fail(f"{self.argument(number)} is {declared(parameter)}, prepared as {kind}")
+            if parameter.kind != "s" and not parameter.isOf(dtype):
+                self.fail(f"{self.argument(number)} is {parameter}, prepared as {kind}")
         return self
 
     def prepared_call(self, grid, block, *args, shared_size=0):
-        self.launch(*self.geometry(grid, block, shared_size), args)
+        self.launch(grid, block, shared_size, args)
 
     def prepared_async_call(self, grid, block, stream, *args, shared_size=0):
-        self.launch(*self.geometry(grid, block, shared_size), args)
+        self.launch(grid, block, shared_size, args)
 
     def prepared_timed_call(self, grid, block, *args, shared_size=0):
         """A function that gives the seconds which the call took."""
-        seconds = self.launch(*self.geometry(grid, block, shared_size), args, timed=True)
+        seconds = self.launch(grid, block, shared_size, args, timed=True)
         return lambda: seconds
 
     def set_cache_config(self, config):
         """PyCUDA's choice between cache and shared memory; there is nothing to choose here."""
 
-    def launch(self, call, blocks, args, timed=False):
+    def launch(self, grid, block, shared, args, timed=False):
+        """Runs the kernel on arguments that were checked or prepared."""
+        head, blocks = self.geometry(grid, block, shared)
         values = [a.ptr if type(a) is GPUArray else a for a in args]
         if self.hasStructs:
             values = [a.tobytes() if isinstance(a, (np.void, np.ndarray)) else a for a in values]
         try:
-            packed = call + self.pack(*values)
-        except struct.error:
-            self.check(args, prepared=True)
-            raise
+            packed = head + self.pack(*values)
+        except struct.error as error:
+            self.check(args, Parameter.acceptsNumber)
+            self.fail(str(error))  # a number beyond its type
+
         start = time.perf_counter()
         self.run(packed, blocks)
         seconds = time.perf_counter() - start
-        if self.module.failure is not None:
-            self.checkFailure()
-        if self.module.text.prints:
-            ctypes.pythonapi.fflush(None)
+        self.module.afterLaunch(self.name)
         return seconds if timed else None
-
-    def checkFailure(self):
-        failure = self.module.failure.value
-        if failure:
-            self.module.failure.value = b""
-            self.fail(failure.decode(errors="replace"))
 
     def geometry(self, grid, block, shared):
         try:
@@ -130,27 +112,13 @@ class Function:
         except (TypeError, ValueError) as error:
             self.fail(str(error))
 
-    def checkOnce(self, args, prepared=False):
-        """Checks arguments of kinds that were not seen before."""
-        kinds = tuple([a.dtype.char if type(a) is GPUArray else type(a) for a in args])
-        if kinds not in self.accepted:
-            self.check(args, prepared)
-            self.accepted.add(kinds)
-
-    def check(self, args, prepared=False):
-        """
-        Raises KernelError if the arguments do not fit the declaration; those of a prepared call
-        may also be Python's numbers.
-        """
+    def check(self, args, accepts):
+        """Raises KernelError if the arguments are not as many as declared, or one is refused."""
         if len(args) != len(self.parameters):
             self.fail(f"takes {len(self.parameters)} arguments, got {len(args)}")
         for number, (parameter, value) in enumerate(zip(self.parameters, args, strict=True)):
-            if not accepts(parameter, value, prepared):
-                remedy = "; gpuarray.to_gpu puts it on the device" * (
-                    parameter.kind == b"P" and type(value) is np.ndarray)
-                self.fail(
-                    f"{self.argument(number)} must be {declared(parameter)}, got "
-                    f"{described(value)}{remedy}")
+            if not accepts(parameter, value):
+                self.fail(f"{self.argument(number)} must be {parameter}, got {described(value)}")
 
     def argument(self, number):
         name = self.argumentNames[number]
@@ -171,7 +139,7 @@ def geometry(grid, block, shared):
             f"a block has at most {mostThreads} threads, got {block}: {math.prod(block)}")
     if not 0 <= shared <= mostShared:
         raise ValueError(f"shared must be 0 .. {mostShared} bytes, got {shared}")
-    return packCall(*grid, *block, shared, 0), math.prod(grid)
+    return callHead.pack(*grid, *block, shared, 0), math.prod(grid)
 
 
 def sizes(name, value, limits):
@@ -184,56 +152,8 @@ def sizes(name, value, limits):
 
 
 def packFormat(parameters, packedSize):
-    form, end = "=", 32  # after simt::Call
+    form, end = "=", callHead.size
     for parameter in parameters:
-        letter = letters.get(parameter.kind.decode(), {}).get(parameter.size)
-        form += f"{parameter.offset - end}x{letter or f'{parameter.size}s'}"
+        form += f"{parameter.offset - end}x{parameter.letter}"
         end = parameter.offset + parameter.size
     return f"{form}{packedSize - end}x"
-
-
-def accepts(parameter, value, prepared):
-    """Whether the value can be passed for the parameter."""
-    if parameter.kind == b"s":
-        return isinstance(value, (np.void, np.ndarray)) and value.nbytes == parameter.size
-    if isinstance(value, GPUArray):
-        return parameter.kind == b"P" and fits(value.dtype, parameter, element=True)
-    if isinstance(value, np.generic) and not prepared:
-        return fits(value.dtype, parameter, pointers=True)
-    if parameter.kind == b"f":
-        return prepared and isinstance(value, numbers.Real)
-    return (prepared or parameter.kind == b"P") and isinstance(value, numbers.Integral)
-
-
-def fits(dtype, parameter, element=False, pointers=False):
-    kind = parameter.elementKind if element else parameter.kind
-    size = parameter.elementSize if element else parameter.size
-    kind = kind.decode()
-    if element and (kind == "s" or dtype.kind not in "biuf"):
-        return True  # a pointer to void or to structs takes any array, as does any other an odd one
-    if pointers and kind == "P":
-        return dtype.kind in "iu" and dtype.itemsize == size
-    return dtype.itemsize == size and dtype.kind in {"c": "iu"}.get(kind, kind)
-
-
-def declared(parameter):
-    kind, size = parameter.kind.decode(), parameter.size
-    if kind == "s":
-        return f"a struct of {size} bytes"
-    if kind != "P":
-        return f"a numpy scalar of {number(kind, size)}"
-    element = parameter.elementKind.decode()
-    of = "" if element == "s" else f" of {number(element, parameter.elementSize)}"
-    return f"an array{of} on the device"
-
-
-def number(kind, size):
-    return "pointers" if kind == "P" else "bool" if kind == "b" else f"{ {'f': 'float', 'u': 'uint'}.get(kind, 'int')}{8 * size}"
-
-
-def described(value):
-    if isinstance(value, np.ndarray):
-        return f"an array of {value.dtype}" + " of the host" * (not isinstance(value, GPUArray))
-    if isinstance(value, np.generic):
-        return f"numpy.{value.dtype}"
-    return f"{value!r} ({type(value).__name__})"

@@ -12,7 +12,11 @@ cooperative = re.compile(
 
 # extern __shared__ float values[];
 dynamicShared = re.compile(r"\bextern\b[^;{}=]*\b__shared__\b[^;{}=]*?(\w+)\s*\[\s*\]\s*;")
-staticShared = re.compile(r"\bstatic\b(?=[^;{}=()]*\b__shared__\b)")
+
+# Words that C++ does not take beside what the others mean: in `static __shared__ float values[32];`
+# and in `template __global__ void name<float>(float *x);`.
+superfluous = re.compile(
+    r"\bstatic\b(?=[^;{}=()]*\b__shared__\b)|(?<=\btemplate)\s+__global__\b")
 
 # __global__ void __launch_bounds__(256) name(float *x, int n) {
 kernel = re.compile(
@@ -21,8 +25,12 @@ kernel = re.compile(
     r"\s*\(([^;{}]*)\)\s*[;{]")
 template = re.compile(r"\btemplate\s*(<[^;{}()]*>)?[\w\s]*$")
 
-directive = re.compile(r"^[ \t]*#[ \t]*(?:if|include)|^[ \t]*#(?:[^\n\\]|\\.|\\\n)*__global__", re.M)
+directive = re.compile(
+    r"^[ \t]*#[ \t]*(?:if|include)|^[ \t]*#(?:[^\n\\]|\\.|\\\n)*__global__", re.M)
 include = re.compile(r"^[ \t]*#[ \t]*include", re.M)
+# C++'s names of C's headers: no header of C++ is to be had (Cpu/SourceModule.py).
+headerOfC = re.compile(
+    r"(?<=include)(\s*)<c(assert|float|limits|math|stddef|stdint|stdio|stdlib|string|time)>")
 
 
 class Kernel(NamedTuple):
@@ -39,27 +47,32 @@ class KernelText:
     """
 
     def __init__(self, text, expanded):
+        text = headerOfC.sub(r"\1<\2.h>", text)
         bare = withoutComments(text)
-        self.includes = include.search(bare) is not None
-        self.expanded = withoutComments(expanded(text)) if directive.search(bare) else bare
-        self.kernels = tuple(findKernels(self.expanded))
-        self.cooperates = cooperative.search(self.expanded) is not None
-        self.prints = re.search(r"\bprintf\b", self.expanded) is not None
-        self.dynamicShared = sorted(set(dynamicShared.findall(self.expanded)))
         self.translated = translated(text, bare)
+        self.includes = include.search(bare) is not None
+        if directive.search(bare):
+            bare = withoutComments(expanded(text))
+        self.expanded = bare
+        self.kernels = tuple(findKernels(bare))
+        self.cooperates = cooperative.search(bare) is not None
+        self.prints = re.search(r"\bprintf\b", bare) is not None
+        self.dynamicShared = sorted(set(dynamicShared.findall(bare)))
 
 
 def withoutComments(text):
-    """The text with spaces in place of comments, strings and characters: all else keeps its place."""
+    """The text with spaces in place of comments and strings: all else keeps its place."""
     return blank.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
 
 
 def translated(text, bare):
-    """The text with shared memory declared as the host compiler can take it."""
-    changes = [(m.start(), m.end(), " " * len(m[0])) for m in staticShared.finditer(bare)]
+    """The text as the host compiler can take it, each character at its place."""
+    changes = [
+        (match.start(), match.end(), re.sub(r"\S", " ", match[0]))
+        for match in superfluous.finditer(bare)]
     for match in dynamicShared.finditer(bare):
         start = match.start() + match[0].index("__shared__")
-        changes.append((start, start + len("__shared__"), "__thread"))
+        changes.append((start, start + len("__shared__"), "__thread  "))
     for start, end, words in sorted(changes, reverse=True):
         text = text[:start] + words + text[end:]
     return text

@@ -52,14 +52,14 @@ __device__ out_type minidlReduce(out_type a, out_type b) {{ return {reduce_expr}
 
         def text(index):
             return f"""{preamble}
-__global__ void {name}(out_type *minidlPartial, {arguments}, {windowArguments})
+__global__ void {name}({arguments}, out_type *minidlPartial, {windowArguments})
 {{
 {windowShare}
 {loops.format(neutral=neutral, index=index, map=map_expr or "in[i]")}
     minidlPartial[blockIdx.x] = minidlSum;
 }}
 """
-        self.loop = ElementLoop(name, text, keep, options, numFront=1)
+        self.loop = ElementLoop(name, text, keep, options, numHidden=5)
         self.join = SourceModule(f"""{preamble}
 __global__ void {name}(out_type *out, const out_type *partial, int number)
 {{
@@ -77,6 +77,6 @@ __global__ void {name}(out_type *out, const out_type *partial, int number)
         blocks = blocksOf(window) if window.number else 0
         partial = HostArray.empty((blocks,), self.dtype)
         if blocks:
-            self.loop.launch((partial, *args), window, blocks)
+            self.loop.launch((*args, partial), window, blocks)
         self.join(out, partial, np.int32(blocks), block=(1, 1, 1))
         return out

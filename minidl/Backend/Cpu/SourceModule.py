@@ -3,13 +3,11 @@
 import ctypes
 import functools
 import hashlib
-import os
-import subprocess
 import tempfile
 from pathlib import Path
 
 from minidl.Backend.Cpu import HostCompiler
-from minidl.Backend.Cpu.Function import Function
+from minidl.Backend.Cpu.Function import Function, LaunchError
 from minidl.Backend.Cpu.KernelText import KernelText
 from minidl.Backend.KernelFile import KernelError
 
@@ -17,6 +15,7 @@ folder = Path(__file__).parent / "Simt"
 
 flags = [
     "-w",  # a message then holds errors only
+    "-nostdinc++",  # C's own headers: C++'s of the same names take longer than all the rest
     "-fno-strict-aliasing",  # kernels read memory as what they like, float4 for instance
     "-fno-semantic-interposition",  # a function may be inlined though its name can be seen
     "-Wl,-Bsymbolic",  # and means this library's own, whatever it is called
@@ -56,7 +55,6 @@ class SourceModule:
         file = keptFile(source) if keep else "kernel.cu"
         program = self.program(file, no_extern_c)
         self.library = HostCompiler.load("SourceModule", program, [*flags, *self.options])
-        self.failure = None
         if self.text.cooperates:
             ctypes.c_void_p.in_dll(self.library, "minidlFibers").value = fibers()
             self.failure = (ctypes.c_char * 256).in_dll(self.library, "minidlFailure")
@@ -65,11 +63,9 @@ class SourceModule:
     def expand(self, source):
         """The source as the preprocessor leaves it."""
         command = [
-            *HostCompiler.compiler(), "-E", "-P", "-w", "-std=c++17", "-D__CUDACC__=1",
+            *HostCompiler.compiler(), "-E", "-P", "-w", "-std=c++17", "-nostdinc++", "-D__CUDACC__=1",
             "-D__CUDA_ARCH__=800", f"-I{folder / 'include'}", *self.options, "-x", "c++", "-"]
-        done = subprocess.run(
-            command, input=f'#line 1 "kernel.cu"\n{source}', capture_output=True, encoding="utf-8",
-            env={"ZIG_GLOBAL_CACHE_DIR": str(HostCompiler.cacheFolder() / "zig"), **os.environ})
+        done = HostCompiler.call(command, f'#line 1 "kernel.cu"\n{source}')
         if done.returncode:
             raise HostCompiler.CompilerError(
                 f"the host compiler cannot read kernel.cu:\n{' '.join(command)}\n{done.stderr}")
@@ -95,6 +91,15 @@ class SourceModule:
             record, argumentNames = self.find(name)
             self.functions[name] = Function(self, name, record, argumentNames)
         return self.functions[name]
+
+    def afterLaunch(self, name):
+        """Raises what went wrong in a launch of kernel `name`, and shows what it printed."""
+        if self.text.prints:
+            ctypes.pythonapi.fflush(None)
+        if self.text.cooperates and self.failure.raw[0]:
+            failure = self.failure.value.decode(errors="replace")
+            self.failure.value = b""
+            raise LaunchError(f"kernel {name}: {failure}")
 
     def find(self, name):
         """(Record, names of the arguments) of a kernel, by its name or its mangled name."""

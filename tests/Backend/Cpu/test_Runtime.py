@@ -12,23 +12,21 @@ from minidl.Backend.Cpu import HostCompiler
 from minidl.Backend.Ops import Activation
 from tests.Processes import run
 
-# Counts how often each block runs, and how many threads run them.
+# Counts how often each block runs, and notes which thread runs it, by the address of its own mark.
 text = """
-struct Arguments { int *hits; long *threads; int work; };
+struct Arguments { int *hits; const void **threads; int work; };
 
-static long threadsSeen = 0;
-static thread_local bool seen = false;
+static thread_local char mark;
 
 extern "C" void countBlocks(const char *packed, long first, long last, long blocks)
 {
     const Arguments &a = *(const Arguments *)packed;
-    if (!__atomic_exchange_n(&seen, true, __ATOMIC_RELAXED))
-        *a.threads = __atomic_add_fetch(&threadsSeen, 1, __ATOMIC_RELAXED);
     for (long block = first; block < last; ++block)
     {
         for (volatile int i = 0; i < a.work; i = i + 1)
             ;
-        a.hits[block] += blocks > 0;
+        a.hits[block] += 1;
+        a.threads[block] = &mark;
     }
 }
 """
@@ -43,18 +41,21 @@ def device():
 
 
 @pytest.fixture
-def count(device):
-    """count(blocks): how often each block of a grid was run."""
-    launch = device.function(HostCompiler.load("Counting", text)["countBlocks"])
-    threads = np.zeros(1, np.int64)
+def launch(device):
+    """launch(blocks): how often each block of a grid was run, and the thread that ran it."""
+    function = device.function(HostCompiler.load("Counting", text)["countBlocks"])
 
-    def run(blocks, work=0):
-        hits = np.zeros(max(blocks, 1), np.int32)
-        launch(struct.pack("PPi", hits.ctypes.data, threads.ctypes.data, work), blocks)
-        return hits[:blocks]
+    def launch(blocks, work=0):
+        hits, threads = np.zeros(blocks, np.int32), np.zeros(blocks, np.int64)
+        function(struct.pack("PPi", hits.ctypes.data, threads.ctypes.data, work), blocks)
+        return hits, threads
 
-    run.threads = threads
-    return run
+    return launch
+
+
+@pytest.fixture
+def count(launch):
+    return lambda blocks: launch(blocks)[0]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 7, 64])
@@ -65,10 +66,15 @@ def test_every_block_runs_once(threads, blocks, device, count):
         assert (count(blocks) == 1).all()
 
 
-def test_blocks_are_shared_by_several_threads(device, count):
+def test_blocks_are_shared_by_several_threads(device, launch):
     device.setThreads(4)
-    while count.threads[0] < 2:  # a thread takes part as soon as the system lets it run
-        count(1000, work=10_000)
+    while len(set(launch(1000, work=1000)[1])) < 2:
+        pass  # others take part as soon as the system lets them run
+
+
+def test_one_thread_is_the_callers(device, launch):
+    device.setThreads(1)
+    assert len(set(launch(1000, work=1000)[1])) == 1
 
 
 def test_threads_can_be_set_back_and_forth(device, count):

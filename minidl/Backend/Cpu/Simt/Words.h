@@ -1,10 +1,15 @@
 // The words of CUDA C for the host compiler: what a declaration may say, and the C functions that nvcc knows unasked.
 
-#define _GLIBCXX_INCLUDE_NEXT_C_HEADERS  // C's own headers: libstdc++'s take as long as everything else together
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
+
+#define index simtIndex  // a name that kernels like, and old functions of strings.h have
+#define rindex simtRindex
 #include <string.h>
+#undef index
+#undef rindex
+
 #include <time.h>
 
 extern "C" int printf(const char *format, ...);

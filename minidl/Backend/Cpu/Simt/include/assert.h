@@ -1,1 +1,1 @@
-// For texts that include it: the words of CUDA C are known without.
+// For texts that include it: what it declares is known without.
