@@ -122,7 +122,7 @@ class BatchNormND(Module):
             self.fail(f"data must have {self.nd + 2} axes and {self.maps} maps, (" + sizes
                       + f"), got {shape}")
         if self.scale is None or self.bias is None or self.mean is None or self.var is None:
-            self.fail("was made with empty=True: set scale and bias (setVar), mean and var (setAttr)")
+            self.fail("was made with empty=True: set scale, bias (setVar) and mean, var (setAttr)")
         if self.train and self.inplace:
             self.fail("using inplace flag in train mode is prohibited")
         size = math.prod(shape)

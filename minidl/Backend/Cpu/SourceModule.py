@@ -63,8 +63,9 @@ class SourceModule:
     def expand(self, source):
         """The source as the preprocessor leaves it."""
         command = [
-            *HostCompiler.compiler(), "-E", "-P", "-w", "-std=c++17", "-nostdinc++", "-D__CUDACC__=1",
-            "-D__CUDA_ARCH__=800", f"-I{folder / 'include'}", *self.options, "-x", "c++", "-"]
+            *HostCompiler.compiler(), "-E", "-P", "-w", "-std=c++17", "-nostdinc++",
+            "-D__CUDACC__=1", "-D__CUDA_ARCH__=800", f"-I{folder / 'include'}", *self.options,
+            "-x", "c++", "-"]
         done = HostCompiler.call(command, f'#line 1 "kernel.cu"\n{source}')
         if done.returncode:
             raise HostCompiler.CompilerError(
@@ -147,9 +148,8 @@ def recordOf(name, noExternC):
 @functools.cache
 def fibers():
     """The address of minidl's one table of functions for waiting threads."""
-    text = "\n".join(
-        [(folder / "Fibers.h").read_text(), (folder / "Switch.h").read_text(),
-         (folder / "Fibers.cpp").read_text()])
+    parts = "Fibers.h", "Switch.h", "Stacks.h", "Block.h", "Fibers.cpp"
+    text = "\n".join((folder / part).read_text() for part in parts)
     library = HostCompiler.load("Fibers", text, ["-Wl,-Bsymbolic"])
     return ctypes.addressof(ctypes.c_char.in_dll(library, "minidlFibers"))
 

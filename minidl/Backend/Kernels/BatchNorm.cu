@@ -8,8 +8,8 @@
 //
 // The sum of squares is taken around the mean: E[x^2] - E[x]^2 would cancel when the mean is large.
 // The mean is that of the differences from a number nearby, so that its error has the size of the
-// differences, not of the numbers. What it still misses shows in the sum of the differences from it,
-// and is put right from that.
+// differences, not of the numbers. What it still misses shows in the sum of the differences from
+// it, and is put right from that.
 
 
 __device__ accum finiteOrZero(accum value) { return value - value == 0 ? value : 0; }

@@ -95,14 +95,14 @@ def test_damaged_entry_is_built_anew(damage, cache, builds):
 
 
 def test_key_changes_with_text_flags_compiler_and_processor(monkeypatch):
-    command = [sys.executable, "-O3"]
+    command = [shutil.which("sh"), "-O3"]
     key = HostCompiler.keyOf(text, command)
 
     assert HostCompiler.keyOf(text, command) == key
     assert HostCompiler.keyOf(otherText, command) != key
     assert HostCompiler.keyOf(text, [*command, "-g"]) != key
-    assert HostCompiler.keyOf(text, [sys.executable, "-O", "3"]) != key
-    assert HostCompiler.keyOf(text, [shutil.which("sh"), "-O3"]) != key
+    assert HostCompiler.keyOf(text, [command[0], "-O", "3"]) != key
+    assert HostCompiler.keyOf(text, [shutil.which("cat"), "-O3"]) != key
     with monkeypatch.context() as patch:
         patch.setattr(HostCompiler, "compilerIdentity", lambda program: "a newer version")
         assert HostCompiler.keyOf(text, command) != key

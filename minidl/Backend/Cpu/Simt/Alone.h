@@ -1,4 +1,5 @@
-// In place of Cooperation.h, for texts whose threads have nothing to do with each other: they are one plain loop.
+// In place of Cooperation.h, for texts whose threads have nothing to do with each other: they are
+// one plain loop.
 
 namespace simt
 {

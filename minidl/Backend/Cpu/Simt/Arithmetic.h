@@ -13,12 +13,16 @@
 
 SIMT_FLOAT1(sqrt) SIMT_FLOAT1(cbrt) SIMT_FLOAT1(exp) SIMT_FLOAT1(exp2) SIMT_FLOAT1(expm1)
 SIMT_FLOAT1(log) SIMT_FLOAT1(log2) SIMT_FLOAT1(log10) SIMT_FLOAT1(log1p) SIMT_FLOAT1(logb)
-SIMT_FLOAT1(sin) SIMT_FLOAT1(cos) SIMT_FLOAT1(tan) SIMT_FLOAT1(asin) SIMT_FLOAT1(acos) SIMT_FLOAT1(atan)
-SIMT_FLOAT1(sinh) SIMT_FLOAT1(cosh) SIMT_FLOAT1(tanh) SIMT_FLOAT1(asinh) SIMT_FLOAT1(acosh) SIMT_FLOAT1(atanh)
+SIMT_FLOAT1(sin) SIMT_FLOAT1(cos) SIMT_FLOAT1(tan) SIMT_FLOAT1(asin) SIMT_FLOAT1(acos)
+SIMT_FLOAT1(atan)
+SIMT_FLOAT1(sinh) SIMT_FLOAT1(cosh) SIMT_FLOAT1(tanh) SIMT_FLOAT1(asinh) SIMT_FLOAT1(acosh)
+SIMT_FLOAT1(atanh)
 SIMT_FLOAT1(erf) SIMT_FLOAT1(erfc) SIMT_FLOAT1(tgamma) SIMT_FLOAT1(lgamma)
-SIMT_FLOAT1(floor) SIMT_FLOAT1(ceil) SIMT_FLOAT1(trunc) SIMT_FLOAT1(round) SIMT_FLOAT1(rint) SIMT_FLOAT1(nearbyint)
+SIMT_FLOAT1(floor) SIMT_FLOAT1(ceil) SIMT_FLOAT1(trunc) SIMT_FLOAT1(round) SIMT_FLOAT1(rint)
+SIMT_FLOAT1(nearbyint)
 SIMT_FLOAT1(fabs)
-SIMT_FLOAT2(pow) SIMT_FLOAT2(atan2) SIMT_FLOAT2(hypot) SIMT_FLOAT2(fmod) SIMT_FLOAT2(remainder) SIMT_FLOAT2(fdim)
+SIMT_FLOAT2(pow) SIMT_FLOAT2(atan2) SIMT_FLOAT2(hypot) SIMT_FLOAT2(fmod) SIMT_FLOAT2(remainder)
+SIMT_FLOAT2(fdim)
 SIMT_FLOAT2(fmin) SIMT_FLOAT2(fmax) SIMT_FLOAT2(copysign) SIMT_FLOAT2(nextafter)
 
 static inline float fma(float x, float y, float z) { return __builtin_fmaf(x, y, z); }
@@ -38,10 +42,20 @@ static inline double rcbrt(double x) { return 1 / __builtin_cbrt(x); }
 static inline float fdividef(float x, float y) { return x / y; }
 static inline float sinpif(float x) { return __builtin_sinf(3.14159265f * __builtin_fmodf(x, 2)); }
 static inline float cospif(float x) { return __builtin_cosf(3.14159265f * __builtin_fmodf(x, 2)); }
-static inline double sinpi(double x) { return __builtin_sin(3.14159265358979324 * __builtin_fmod(x, 2)); }
-static inline double cospi(double x) { return __builtin_cos(3.14159265358979324 * __builtin_fmod(x, 2)); }
+
+static inline double sinpi(double x)
+{
+    return __builtin_sin(3.14159265358979324 * __builtin_fmod(x, 2));
+}
+
+static inline double cospi(double x)
+{
+    return __builtin_cos(3.14159265358979324 * __builtin_fmod(x, 2));
+}
+
 static inline float normcdff(float x) { return 0.5f * __builtin_erfcf(-0.707106781f * x); }
 static inline double normcdf(double x) { return 0.5 * __builtin_erfc(-0.707106781186547524 * x); }
+
 static inline void sincos(float x, float *sine, float *cosine)
 {
     *sine = __builtin_sinf(x);

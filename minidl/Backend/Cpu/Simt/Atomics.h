@@ -1,4 +1,5 @@
-// Atomic operations: blocks run side by side, so they are atomic for the threads of the CPU. All return the old value.
+// Atomic operations: blocks run side by side, so they are atomic for the threads of the CPU. All
+// return the old value.
 
 namespace simt
 {
@@ -11,7 +12,8 @@ template <class T, class Next> static inline T update(T *address, Next next)
     __atomic_load(address, &old, __ATOMIC_RELAXED);
     do
         made = next(old);
-    while (!__atomic_compare_exchange(address, &old, &made, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+    while (!__atomic_compare_exchange(
+        address, &old, &made, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
     return old;
 }
 
@@ -22,11 +24,11 @@ template <class T, class Next> static inline T update(T *address, Next next)
     { \
         return simt::update(address, [value](T old) { return (T)(result); }); \
     } \
-    template <class T> static inline T name##_block(T *address, typename simt::Same<T>::type value) \
+    template <class T, class V> static inline T name##_block(T *address, V value) \
     { \
         return name(address, value); \
     } \
-    template <class T> static inline T name##_system(T *address, typename simt::Same<T>::type value) \
+    template <class T, class V> static inline T name##_system(T *address, V value) \
     { \
         return name(address, value); \
     }
@@ -43,15 +45,20 @@ SIMT_ATOMIC(atomicInc, old >= value ? 0 : old + 1)
 SIMT_ATOMIC(atomicDec, old == 0 || old > value ? value : old - 1)
 
 template <class T>
-static inline T atomicCAS(T *address, typename simt::Same<T>::type expected, typename simt::Same<T>::type value)
+static inline T atomicCAS(
+    T *address, typename simt::Same<T>::type expected, typename simt::Same<T>::type value)
 {
-    __atomic_compare_exchange(address, &expected, &value, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    __atomic_compare_exchange(
+        address, &expected, &value, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
     return expected;
 }
 
 // What processors have an instruction for.
 #define SIMT_ATOMIC_ADD(T) \
-    static inline T atomicAdd(T *address, T value) { return __atomic_fetch_add(address, value, __ATOMIC_ACQ_REL); }
+    static inline T atomicAdd(T *address, T value) \
+    { \
+        return __atomic_fetch_add(address, value, __ATOMIC_ACQ_REL); \
+    }
 
 SIMT_ATOMIC_ADD(int)
 SIMT_ATOMIC_ADD(unsigned)

@@ -1,5 +1,5 @@
-// What the threads of a block do together. A thread of the CPU runs them as fibers (Fibers.cpp), so none is overtaken
-// but where it waits.
+// What the threads of a block do together. A thread of the CPU runs them as fibers (Fibers.cpp), so
+// none is overtaken but where it waits.
 
 extern "C"
 {
@@ -14,7 +14,8 @@ extern "C" int snprintf(char *text, size_t size, const char *format, ...);
 namespace simt
 {
 
-static __thread bool hasWaited;  // whether the running thread has: its fiber then leaves the rest to others
+// Whether the running thread has: its fiber then leaves the rest to others.
+static __thread bool hasWaited;
 
 static inline void beginThread() { hasWaited = false; }
 
@@ -25,7 +26,8 @@ static inline void noteFailure(const char *words)
         return;  // another block fails at this moment, and its words are as good
     if (!minidlFailure[0])
         snprintf(
-            minidlFailure, sizeof minidlFailure, "block (%u, %u, %u): %s", blockIdx.x, blockIdx.y, blockIdx.z, words);
+            minidlFailure, sizeof minidlFailure, "block (%u, %u, %u): %s",
+            blockIdx.x, blockIdx.y, blockIdx.z, words);
     __atomic_store_n(&noted, 0, __ATOMIC_RELEASE);
 }
 
@@ -33,7 +35,8 @@ static inline void runBlock(Threads threads, const void *arguments)
 {
     if (minidlFailure[0])
         return;
-    if (const char *words = minidlFibers->run(threads, arguments, blockDim.x * blockDim.y * blockDim.z))
+    const unsigned count = blockDim.x * blockDim.y * blockDim.z;
+    if (const char *words = minidlFibers->run(threads, arguments, count))
         noteFailure(words);
 }
 
@@ -48,7 +51,8 @@ static __attribute__((noinline)) unsigned long long meet(
     Meeting meeting, unsigned mask = 0, unsigned long long value = 0, unsigned source = 0)
 {
     const unsigned x = threadIdx.x, y = threadIdx.y, z = threadIdx.z;
-    const unsigned long long result = minidlFibers->meet(threadNumber(), meeting, mask, value, source);
+    const unsigned long long result = minidlFibers->meet(
+        threadNumber(), meeting, mask, value, source);
     threadIdx.x = x, threadIdx.y = y, threadIdx.z = z;
     hasWaited = true;
     return result;
@@ -73,7 +77,12 @@ __attribute__((noreturn)) static inline void fail(const char *words)
 }
 
 static inline void __syncthreads() { simt::meet(simt::atBarrier); }
-static inline int __syncthreads_count(int value) { return (int)(unsigned)simt::meet(simt::atBarrier, 0, value != 0); }
+
+static inline int __syncthreads_count(int value)
+{
+    return (int)(unsigned)simt::meet(simt::atBarrier, 0, value != 0);
+}
+
 static inline int __syncthreads_or(int value) { return __syncthreads_count(value) != 0; }
 static inline int __syncthreads_and(int value) { return __syncthreads_count(value == 0) == 0; }
 
@@ -84,12 +93,18 @@ static inline unsigned __ballot_sync(unsigned mask, int value)
 {
     return (unsigned)simt::meet(simt::atBallot, mask, value != 0);
 }
+
 static inline int __any_sync(unsigned mask, int value) { return __ballot_sync(mask, value) != 0; }
-static inline int __all_sync(unsigned mask, int value) { return __ballot_sync(mask, value == 0) == 0; }
+
+static inline int __all_sync(unsigned mask, int value)
+{
+    return __ballot_sync(mask, value == 0) == 0;
+}
 
 template <class T> static T __shfl_sync(unsigned mask, T value, int source, int width = 32)
 {
-    return simt::exchange(mask, value, (simt::lane() & -(unsigned)width) | (source & ((unsigned)width - 1)));
+    const unsigned first = simt::lane() & -(unsigned)width;
+    return simt::exchange(mask, value, first | (source & ((unsigned)width - 1)));
 }
 
 template <class T> static T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32)
@@ -106,7 +121,8 @@ template <class T> static T __shfl_down_sync(unsigned mask, T value, unsigned de
 
 template <class T> static T __shfl_xor_sync(unsigned mask, T value, int bits, int width = 32)
 {
-    const unsigned lane = simt::lane(), source = lane ^ (unsigned)bits, last = lane | ((unsigned)width - 1);
+    const unsigned lane = simt::lane(), last = lane | ((unsigned)width - 1);
+    const unsigned source = lane ^ (unsigned)bits;
     return simt::exchange(mask, value, source > last ? lane : source);
 }
 
@@ -145,5 +161,6 @@ SIMT_REDUCE(__reduce_xor_sync, a ^ b)
 #define SIMT_WORDS(x) #x
 #define SIMT_LINE(x) SIMT_WORDS(x)
 #define assert(condition) \
-    ((condition) ? (void)0 : simt::fail("line " SIMT_LINE(__LINE__) ": assertion failed: " #condition))
+    ((condition) ? (void)0 \
+        : simt::fail("line " SIMT_LINE(__LINE__) ": assertion failed: " #condition))
 #define __trap() simt::fail("line " SIMT_LINE(__LINE__) ": __trap()")

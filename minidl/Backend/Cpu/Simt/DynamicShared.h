@@ -1,4 +1,5 @@
-// The shared memory whose size comes with a launch. All `extern __shared__` arrays of a text are names of it.
+// The shared memory whose size comes with a launch. All `extern __shared__` arrays of a text are
+// names of it.
 
 extern "C" { __attribute__((aligned(128))) __thread char simtShared[232448]; }
 

@@ -1,113 +1,8 @@
-// The threads of a block as fibers: each thread that waits keeps a stack of its own, and the processor goes on with
-// another. A fiber runs one thread after the other until one waits, so a block whose threads never wait needs one.
+// The threads of a block as fibers: each thread that waits keeps a stack of its own, and the
+// processor goes on with another. A fiber runs one thread after the other until one waits, so a
+// block whose threads never wait needs one.
 
-#include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-using namespace simt;
-
-static const unsigned mostThreads = 1024, lanes = 32, mostWarps = mostThreads / lanes;
-static const long stackSize = 128 << 10;
-static const int mostGuards = 16384;  // a guard costs two of the 65530 pieces that memory may be cut into
-
-static const int nobody = -1, newcomer = -2, home = -3;  // beside the numbers of threads
-
-struct Thread
-{
-    void *stack;  // while it waits
-    unsigned long long value, result;
-    unsigned mask, source;
-    Meeting meeting;
-    bool waits;
-    int fiber;
-};
-
-// What one thread of the CPU keeps for the blocks that it runs, one at a time.
-struct Block
-{
-    Thread threads[mostThreads];
-    unsigned done[mostWarps], waiting[mostWarps];  // lanes that have ended, and that wait for lanes of their warp
-    unsigned count, begun, ended, atBarrier, votes;
-
-    int ready[mostThreads];  // threads whose meeting is over, in a ring
-    unsigned firstReady, numReady;
-
-    int user[mostThreads];  // fiber -> the thread that has waited on it, or nobody
-    int spare[mostThreads], numSpares, numFibers, running;
-
-    Threads run;
-    const void *arguments;
-    void *homeStack;
-    const char *failure;
-    char words[160];
-
-    char *stacks;
-    long stride;
-    int guarded;
-};
-
-static thread_local Block *mine;
-
-
-// Stacks
-
-static pthread_key_t key;
-static pthread_once_t keyIsMade = PTHREAD_ONCE_INIT;
-static int guards = 0;
-
-
-static void release(void *pointer)
-{
-    Block *b = (Block *)pointer;
-    munmap(b->stacks, mostThreads * b->stride);
-    __atomic_sub_fetch(&guards, b->guarded, __ATOMIC_RELAXED);
-    free(b);
-}
-
-
-static void makeKey()
-{
-    pthread_key_create(&key, release);
-}
-
-
-static Block *makeBlock()
-{
-    Block *b = (Block *)calloc(1, sizeof(Block));
-    if (!b)
-        return 0;
-    b->stride = stackSize + sysconf(_SC_PAGESIZE);
-    b->stacks = (char *)mmap(
-        0, mostThreads * b->stride, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (b->stacks == MAP_FAILED)
-    {
-        free(b);
-        return 0;
-    }
-#ifdef MADV_NOHUGEPAGE
-    madvise(b->stacks, mostThreads * b->stride, MADV_NOHUGEPAGE);
-#endif
-    pthread_once(&keyIsMade, makeKey);
-    pthread_setspecific(key, b);
-    return b;
-}
-
-
-static char *stackTop(Block &b, int fiber)
-{
-    char *bottom = b.stacks + fiber * b.stride;
-    if (fiber >= b.guarded && __atomic_load_n(&guards, __ATOMIC_RELAXED) < mostGuards)
-    {
-        mprotect(bottom, b.stride - stackSize, PROT_NONE);
-        __atomic_add_fetch(&guards, 1, __ATOMIC_RELAXED);
-        b.guarded = fiber + 1;
-    }
-    // Tops at different places within their pages: at one place all would share a few lines of the cache.
-    return bottom + b.stride - fiber % 32 * 128;
-}
 
 
 // Meetings
@@ -183,7 +78,8 @@ static bool tryWarpMeeting(Block &b, unsigned number, int current)
 }
 
 
-// Called when no thread can run: ends what the end of other threads, or this very fact, has made complete.
+// Called when no thread can run: ends what the end of other threads, or this very fact, has made
+// complete.
 static bool endSomeMeeting(Block &b)
 {
     if (endBarrier(b, nobody))
@@ -231,7 +127,7 @@ static int next(Block &b)
         {
             snprintf(
                 b.words, sizeof b.words,
-                "%u threads wait at __syncthreads and %u for lanes of their warp, and nobody comes any more",
+                "%u threads wait at __syncthreads and %u for lanes of their warp, for ever",
                 b.atBarrier, b.count - b.ended - b.atBarrier);
             b.failure = b.words;
             return home;
@@ -268,7 +164,7 @@ static void runThreads()
 static void *newFiber(Block &b)
 {
     b.running = b.numSpares ? b.spare[--b.numSpares] : b.numFibers++;
-    return newStack(stackTop(b, b.running), runThreads);
+    return newStack(stackTop(b.stacks, b.running), runThreads);
 }
 
 

@@ -1,4 +1,5 @@
-// How a kernel's threads wait for each other. Fibers.cpp keeps this word; Cooperation.h spells CUDA's words in it.
+// How a kernel's threads wait for each other. Fibers.cpp keeps this word; Cooperation.h spells
+// CUDA's words in it.
 
 namespace simt
 {
@@ -7,8 +8,8 @@ enum Meeting
 {
     atBarrier,   // all threads of the block; the result is arrived << 32 | the sum of the values
     atExchange,  // the lanes of `mask`; the result is the value of lane `source`
-    atBallot,    // the lanes of `mask`; the result is arrived << 32 | the lanes whose value is not 0
-    atRandom,    // the lanes that happen to come, until no thread can run; the result is these lanes
+    atBallot,    // the lanes of `mask`; the result is arrived << 32 | lanes whose value is not 0
+    atRandom,    // lanes that happen to come until no thread can run; the result is these
 };
 
 // Runs the threads from `first` on; returns after the last, or after one that has waited.

@@ -8,5 +8,6 @@ struct dim3
     constexpr operator uint3() const { return {x, y, z}; }
 };
 
-// No constructor, and nobody takes their address: then the compiler knows that no store of a kernel changes them.
+// No constructor, and nobody takes their address: then the compiler knows that no store of a kernel
+// changes them.
 static __thread uint3 threadIdx, blockIdx, blockDim, gridDim;

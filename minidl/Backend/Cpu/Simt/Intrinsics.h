@@ -1,4 +1,5 @@
-// CUDA's intrinsics: the fast functions, conversions with a stated rounding, and whole numbers as bits.
+// CUDA's intrinsics: the fast functions, conversions with a stated rounding, and whole numbers as
+// bits.
 
 // glibc keeps these names to itself, so they cannot be functions.
 #define __expf expf
@@ -18,7 +19,13 @@ static inline float __saturatef(float x) { return x > 0 ? (x < 1 ? x : 1) : 0; }
 
 // These never become parts of a multiply-add: a volatile value is rounded.
 static inline float __fmul_rn(float x, float y) { volatile float product = x * y; return product; }
-static inline double __dmul_rn(double x, double y) { volatile double product = x * y; return product; }
+
+static inline double __dmul_rn(double x, double y)
+{
+    volatile double product = x * y;
+    return product;
+}
+
 static inline float __fadd_rn(float x, float y) { volatile float a = x; return a + y; }
 static inline double __dadd_rn(double x, double y) { volatile double a = x; return a + y; }
 static inline float __fsub_rn(float x, float y) { return __fadd_rn(x, -y); }
@@ -32,7 +39,8 @@ static inline double __dsqrt_rn(double x) { return __builtin_sqrt(x); }
 static inline float __fmaf_rn(float x, float y, float z) { return __builtin_fmaf(x, y, z); }
 static inline double __fma_rn(double x, double y, double z) { return __builtin_fma(x, y, z); }
 
-// Real to whole numbers, to the nearest (rn), towards zero (rz), down (rd) and up (ru), within the whole number's range.
+// Real to whole numbers, to the nearest (rn), towards zero (rz), down (rd) and up (ru), within the
+// whole number's range.
 namespace simt
 {
 
@@ -44,10 +52,10 @@ template <class T> T whole(double x, T least, T most)
 }
 
 #define SIMT_WHOLE(name, T, least, most) \
-    static inline T name##_rn(double x) { return simt::whole<T>(__builtin_rint(x), least, most); } \
     static inline T name##_rz(double x) { return simt::whole<T>(x, least, most); } \
-    static inline T name##_rd(double x) { return simt::whole<T>(__builtin_floor(x), least, most); } \
-    static inline T name##_ru(double x) { return simt::whole<T>(__builtin_ceil(x), least, most); }
+    static inline T name##_rn(double x) { return name##_rz(__builtin_rint(x)); } \
+    static inline T name##_rd(double x) { return name##_rz(__builtin_floor(x)); } \
+    static inline T name##_ru(double x) { return name##_rz(__builtin_ceil(x)); }
 
 SIMT_WHOLE(__float2int, int, INT_MIN, INT_MAX)
 SIMT_WHOLE(__float2uint, unsigned, 0, UINT_MAX)
@@ -80,9 +88,11 @@ SIMT_SAME_BITS(__double_as_longlong, double, long long)
 
 static inline int __double2hiint(double x) { return (int)(__double_as_longlong(x) >> 32); }
 static inline int __double2loint(double x) { return (int)__double_as_longlong(x); }
+
 static inline double __hiloint2double(int high, int low)
 {
-    return __longlong_as_double((long long)((unsigned long long)(unsigned)high << 32 | (unsigned)low));
+    const unsigned long long bits = (unsigned long long)(unsigned)high << 32 | (unsigned)low;
+    return __longlong_as_double((long long)bits);
 }
 
 static inline int __popc(unsigned x) { return __builtin_popcount(x); }
@@ -124,20 +134,51 @@ static inline unsigned __funnelshift_r(unsigned low, unsigned high, unsigned shi
     return (unsigned)(((unsigned long long)high << 32 | low) >> (shift & 31));
 }
 
-static inline int __mul24(int x, int y) { return (int)((unsigned)(x << 8 >> 8) * (unsigned)(y << 8 >> 8)); }
-static inline unsigned __umul24(unsigned x, unsigned y) { return (x & 0xFFFFFFu) * (y & 0xFFFFFFu); }
+static inline int __mul24(int x, int y)
+{
+    return (int)((unsigned)(x << 8 >> 8) * (unsigned)(y << 8 >> 8));
+}
+
+static inline unsigned __umul24(unsigned x, unsigned y)
+{
+    return (x & 0xFFFFFFu) * (y & 0xFFFFFFu);
+}
+
 static inline int __mulhi(int x, int y) { return (int)((long long)x * y >> 32); }
-static inline unsigned __umulhi(unsigned x, unsigned y) { return (unsigned)((unsigned long long)x * y >> 32); }
-static inline long long __mul64hi(long long x, long long y) { return (long long)((__int128)x * y >> 64); }
+
+static inline unsigned __umulhi(unsigned x, unsigned y)
+{
+    return (unsigned)((unsigned long long)x * y >> 32);
+}
+
+static inline long long __mul64hi(long long x, long long y)
+{
+    return (long long)((__int128)x * y >> 64);
+}
+
 static inline unsigned long long __umul64hi(unsigned long long x, unsigned long long y)
 {
     return (unsigned long long)((unsigned __int128)x * y >> 64);
 }
-static inline unsigned __sad(int x, int y, unsigned z) { return (unsigned)(x < y ? y - x : x - y) + z; }
-static inline unsigned __usad(unsigned x, unsigned y, unsigned z) { return (x < y ? y - x : x - y) + z; }
+
+static inline unsigned __sad(int x, int y, unsigned z)
+{
+    return (unsigned)(x < y ? y - x : x - y) + z;
+}
+
+static inline unsigned __usad(unsigned x, unsigned y, unsigned z)
+{
+    return (x < y ? y - x : x - y) + z;
+}
+
 static inline int __hadd(int x, int y) { return (int)(((long long)x + y) >> 1); }
 static inline int __rhadd(int x, int y) { return (int)(((long long)x + y + 1) >> 1); }
-static inline unsigned __uhadd(unsigned x, unsigned y) { return (unsigned)(((unsigned long long)x + y) >> 1); }
+
+static inline unsigned __uhadd(unsigned x, unsigned y)
+{
+    return (unsigned)(((unsigned long long)x + y) >> 1);
+}
+
 
 // Reads and writes that tell the GPU's caches what to keep.
 template <class T> static inline T __ldg(const T *address) { return *address; }

@@ -1,4 +1,5 @@
-// How a kernel is run: the loops over blocks and threads, and what Python must know of its arguments.
+// How a kernel is run: the loops over blocks and threads, and what Python must know of its
+// arguments.
 
 #if defined(__clang__)
 #define SIMT_THREAD_LOOP _Pragma("clang loop vectorize(assume_safety)")
@@ -31,9 +32,11 @@ static __forceinline__ void apply(const Arguments<First, Rest...> &left, const D
     apply<kernel>(left.rest, done..., left.first);
 }
 
-// `Near`: the first index of all threads of the grid is below 2^31. GCC vectorises on this word only: without it
-// int(blockIdx.x * blockDim.x + threadIdx.x) may wrap around, and what it indexes need not be contiguous.
-template <bool Near, auto kernel, class All> static void runThreads(const void *arguments, unsigned first)
+// `Near`: the first index of all threads of the grid is below 2^31. GCC vectorises on this word
+// only: without it int(blockIdx.x * blockDim.x + threadIdx.x) may wrap around, and what it indexes
+// need not be contiguous.
+template <bool Near, auto kernel, class All>
+static void runThreads(const void *arguments, unsigned first)
 {
     const All all = *(const All *)arguments;
     const unsigned width = blockDim.x, height = blockDim.y, depth = blockDim.z;
@@ -73,7 +76,8 @@ template <class... T, void (*kernel)(T...)> struct Kernel<kernel>
         gridDim.x = call.grid[0], gridDim.y = call.grid[1], gridDim.z = call.grid[2];
         blockDim.x = call.block[0], blockDim.y = call.block[1], blockDim.z = call.block[2];
         const bool near = (unsigned long)call.grid[0] * call.block[0] < 1ul << 31;
-        const Threads threads = near ? runThreads<true, kernel, All> : runThreads<false, kernel, All>;
+        const Threads threads = near
+            ? runThreads<true, kernel, All> : runThreads<false, kernel, All>;
 
         for (unsigned long block = (unsigned long)first; block < (unsigned long)last; ++block)
         {
@@ -87,22 +91,29 @@ template <class... T, void (*kernel)(T...)> struct Kernel<kernel>
 };
 
 
-// For Python: the kinds by numpy's letters, 's' for structs and 'P' for pointers, whose `element` they point to.
+// For Python: the kinds by numpy's letters, 's' for structs and 'P' for pointers, whose `element`
+// they point to.
 struct Parameter { char kind, elementKind; int size, elementSize, offset; };
 
-template <class T> struct Kind { static constexpr char letter = 's'; static constexpr int size = 0; };
-template <class T> struct Kind<T *> { static constexpr char letter = 'P'; static constexpr int size = sizeof(T *); };
+template <char letter_, int size_> struct Is
+{
+    static constexpr char letter = letter_;
+    static constexpr int size = size_;
+};
+
+template <class T> struct Kind : Is<'s', 0> {};
+template <class T> struct Kind<T *> : Is<'P', sizeof(T *)> {};
 template <class T> struct Kind<const T> : Kind<T> {};
 template <class T> struct Kind<volatile T> : Kind<T> {};
 template <class T> struct Kind<const volatile T> : Kind<T> {};
 
-#define SIMT_KIND(T, name) \
-    template <> struct Kind<T> { static constexpr char letter = name; static constexpr int size = sizeof(T); };
+#define SIMT_KIND(T, letter) template <> struct Kind<T> : Is<letter, sizeof(T)> {};
 
 SIMT_KIND(bool, 'b') SIMT_KIND(float, 'f') SIMT_KIND(double, 'f')
 SIMT_KIND(char, 'c') SIMT_KIND(signed char, 'i') SIMT_KIND(unsigned char, 'u')
 SIMT_KIND(short, 'i') SIMT_KIND(unsigned short, 'u') SIMT_KIND(int, 'i') SIMT_KIND(unsigned, 'u')
-SIMT_KIND(long, 'i') SIMT_KIND(unsigned long, 'u') SIMT_KIND(long long, 'i') SIMT_KIND(unsigned long long, 'u')
+SIMT_KIND(long, 'i') SIMT_KIND(unsigned long, 'u') SIMT_KIND(long long, 'i')
+SIMT_KIND(unsigned long long, 'u')
 
 template <class T> struct Element { typedef void type; };
 template <class T> struct Element<T *> { typedef T type; };
@@ -119,7 +130,8 @@ static void describe(const Arguments<First, Rest...> *, Parameter *parameter, in
     describe((const Arguments<Rest...> *)0, parameter + 1, next);
 }
 
-// What Python finds in a library: `address` is that of the kernel itself, by which mangled names are known.
+// What Python finds in a library: `address` is that of the kernel itself, by which mangled names
+// are known.
 struct Record
 {
     const char *name;
@@ -134,10 +146,12 @@ template <class... T> static void describeKernel(Parameter *parameters)
     describe((const Arguments<T...> *)0, parameters, sizeof(Call));
 }
 
-template <auto kernel, class... T> static constexpr Record record(const char *name, const void *address, void (*)(T...))
+template <auto kernel, class... T>
+static constexpr Record record(const char *name, const void *address, void (*)(T...))
 {
     return {
-        name, Kernel<kernel>::run, address, sizeof(Call) + sizeof(Arguments<T...>), sizeof...(T), describeKernel<T...>};
+        name, Kernel<kernel>::run, address,
+        sizeof(Call) + sizeof(Arguments<T...>), sizeof...(T), describeKernel<T...>};
 }
 
 }

@@ -1,4 +1,5 @@
-// The change from one stack to another: what a function call must keep is put on the old stack, and taken off the new.
+// The change from one stack to another: what a function call must keep is put on the old stack, and
+// taken off the new.
 
 #if defined(__x86_64__) && !defined(SIMT_UCONTEXT)
 
@@ -28,7 +29,8 @@ simtSwitch:
 // Leaves this stack, which `*from` then names, for the one named `to`.
 extern "C" __attribute__((visibility("hidden"))) void simtSwitch(void **from, void *to);
 
-// A name for the stack that ends at `top`; the first switch to it calls `start`, which never returns.
+// A name for the stack that ends at `top`; the first switch to it calls `start`, which never
+// returns.
 static void *newStack(char *top, void (*start)())
 {
     void **kept = (void **)top - 8;  // six registers, where to go on, and one to keep the alignment

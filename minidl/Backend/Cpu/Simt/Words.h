@@ -1,4 +1,5 @@
-// The words of CUDA C for the host compiler: what a declaration may say, and the C functions that nvcc knows unasked.
+// The words of CUDA C for the host compiler: what a declaration may say, and the C functions that
+// nvcc knows unasked.
 
 #include <limits.h>
 #include <math.h>
