@@ -2,8 +2,9 @@
 The device that this process computes on: chosen once, when it is first needed.
 
 A device offers `name` and `describe()`; arrays: `GPUArray`, `empty(shape, dtype)`, `memoryPool`,
-`toDevice(values)`, `dtypes`; work: `compile(kernelFile, real)`, `elements(size)`, `columns(number)`,
-`matMul(...)`, `synchronize()`.
+`toDevice(values)`, `reduce(function, array)`, `dtypes`; work: `compile(kernelFile, real)`,
+`elements(size)`, `columns(number)`, `matMul(...)`, `synchronize()`; and for the user's own kernels
+`SourceModule`, `ElementwiseKernel`, `ReductionKernel`.
 """
 
 from minidl import Config

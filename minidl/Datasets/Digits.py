@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minidl import Weights
+from minidl.GuardedFile import readArrays
 
 path = Path(__file__).with_name("digits.hdf")
 
@@ -19,7 +19,7 @@ class Digits:
 
     def load(self):
         """(data, labels): float32 of shape (1797, 1, 8, 8) in [0, 1] and int32 of shape (1797,)."""
-        pixels, labels = Weights.readArrays(path, "Digits", {
+        pixels, labels = readArrays(path, "Digits", {
             "data": ((1797, 1, 8, 8), np.dtype(np.uint8)), "labels": ((1797,), np.dtype(np.uint8))})
         return pixels.astype(np.float32) / 16, labels.astype(np.int32)
 

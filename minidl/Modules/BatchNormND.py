@@ -107,7 +107,8 @@ class BatchNormND(Module):
         if self.paramSteps is None:  # backward(updGrad=False): one kernel yields all three
             _, *self.paramSteps = Ops.backward(self.inData, grad, self.scale, *self.saved)
         for var, step in zip((self.vars["scale"], self.vars["bias"]), self.paramSteps, strict=True):
-            Vector.addScaled(step, var.grad, out=var.grad, alpha=scale, beta=momentum)
+            if var.grad is not None:
+                Vector.addScaled(step, var.grad, out=var.grad, alpha=scale, beta=momentum)
         self.paramSteps = None
 
     def backward(self, grad, updParamGrads=True, updGrad=True, scale=1.0, momentum=0.0):

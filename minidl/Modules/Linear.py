@@ -64,9 +64,10 @@ class Linear(Module):
 
     def accGradParams(self, grad, scale=1.0, momentum=0.0):
         left, right = (grad, self.inData) if self.transpose else (self.inData, grad)
-        matMul(left, right, out=self.vars["W"].grad, transA=True, alpha=scale, beta=momentum)
-        if self.useBias:
-            Vector.sumRows(grad, out=self.vars["b"].grad, alpha=scale, beta=momentum)
+        if (W := self.vars["W"]).grad is not None:
+            matMul(left, right, out=W.grad, transA=True, alpha=scale, beta=momentum)
+        if self.useBias and (b := self.vars["b"]).grad is not None:
+            Vector.sumRows(grad, out=b.grad, alpha=scale, beta=momentum)
 
     def checkDataShape(self, shape):
         if self.W is None:

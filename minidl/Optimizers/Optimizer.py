@@ -21,6 +21,8 @@ class Optimizer:
     ones. The factors learnRate, momRate and wc are then those of `globalVar`. Without it each
     variable has a state of its own and honours its own factors.
 
+    Variables without a gradient (withgrad=False) stay as they are.
+
     A subclass names its arrays of state in `entities`, and writes `step(var, state)`.
     """
 
@@ -37,11 +39,10 @@ class Optimizer:
 
     def setupOn(self, mod, useGlobalState=False):
         """Takes the parameters of `mod`; state starts anew."""
-        table = {var: sorted(names)[0] for var, names in mod.getVarTable().items()}
+        table = {var: min(names) for var, names in mod.getVarTable().items()
+                 if var.grad is not None or var.hasUpdater}
         if not table:
-            self.fail(f"{mod} has no parameters")
-        if missing := [name for var, name in table.items() if var.grad is None]:
-            self.fail(f"parameters without a gradient: {', '.join(missing)}")
+            self.fail(f"{mod} has no parameters with a gradient")
 
         self.module, self.t = mod, 0
         self.customVars = [var for var in table if var.hasUpdater]

@@ -210,11 +210,29 @@ def test_refuses_a_module_without_parameters():
         SGD().setupOn(Sequential("net").append(Activation("relu")))
 
 
-def test_refuses_parameters_without_a_gradient():
+@pytest.mark.parametrize("globalState", [False, True])
+def test_variables_without_a_gradient_stay_as_they_are(globalState, rng):
     module = Linear(2, 3, name="module")
+    frozen = gpuarray.to_gpu(rng.standard_normal((2, 3)).astype(np.float32))
+    module.setVar("W", Variable(frozen, withgrad=False))
+    W, b = module.W.get(), module.b.get()
+
+    optimizer = SGD(learnRate=0.5)
+    optimizer.setupOn(module, useGlobalState=globalState)
+    module(gpuarray.to_gpu(np.ones((4, 2), np.float32)))
+    optimizer.zeroGradParams()
+    module.backward(gpuarray.to_gpu(np.ones((4, 3), np.float32)))
+    optimizer.update()
+
+    np.testing.assert_array_equal(module.W.get(), W)
+    np.testing.assert_array_equal(module.b.get(), b + 0.5 * 4)
+
+
+def test_refuses_a_module_of_frozen_variables():
+    module = Linear(2, 3, useBias=False, name="module")
     module.setVar("W", Variable(gpuarray.zeros((2, 3)), withgrad=False))
 
-    with pytest.raises(OptimizerError, match="parameters without a gradient: module.W"):
+    with pytest.raises(OptimizerError, match="no parameters with a gradient"):
         SGD().setupOn(module)
 
 

@@ -14,7 +14,7 @@ extern "C" int snprintf(char *text, size_t size, const char *format, ...);
 namespace simt
 {
 
-// Whether the running thread has: its fiber then leaves the rest to others.
+// Whether the running thread has waited: its fiber then leaves the threads after it to others.
 static __thread bool hasWaited;
 
 static inline void beginThread() { hasWaited = false; }

@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 
-
 // Meetings
 
 static void markDone(Block &b, unsigned first, unsigned last)
