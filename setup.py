@@ -13,6 +13,8 @@ setup(
     name="minidl",
     version=version,
     description="A small deep-learning framework whose kernels are written once, for GPU and CPU",
+    long_description=(folder / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["minidl", "minidl.*"]),
     package_data={"minidl": ["**/*.cu", "**/*.h", "**/*.cpp", "**/*.hdf"]},

@@ -22,7 +22,8 @@ floors = [
     ["minidl.Backend"],
     ["minidl.Backend.Ops"],
     ["minidl.Random", "minidl.Variable", "minidl.Functional"],
-    ["minidl.Modules", "minidl.Weights", "minidl.Datasets", "minidl.Transformers"],
+    ["minidl.Modules", "minidl.GuardedFile", "minidl.Weights"],
+    ["minidl.Datasets", "minidl.Transformers"],
     ["minidl.Containers", "minidl.Cost", "minidl.Optimizers"],
     ["minidl.Handlers", "minidl.Models"],
     ["minidl.Doctor", "minidl.__main__"],
@@ -107,7 +108,8 @@ def test_files_are_short_and_plain(path):
 # What has no test file of its own name is tested through what it is made for.
 testedWith = {
     "CpuDevice": "Runtime", "ElementLoop": "ElementwiseKernel", "Function": "SourceModule",
-    "KernelText": "SourceModule", "Parameter": "SourceModule", "__main__": "Doctor"}
+    "KernelText": "SourceModule", "Parameter": "SourceModule", "GuardedFile": "WeightsRefused",
+    "__main__": "Doctor"}
 
 
 @everySource
