@@ -1,6 +1,5 @@
 """Kernel files as Python sees them: the text, its kernels, and the arguments that each declares."""
 
-import functools
 import re
 import struct
 from pathlib import Path
@@ -32,11 +31,14 @@ class KernelFile:
     """
     Kernels/`stem`.cu: `file.name(blocks, *arguments)` launches its kernel `name`.
 
-    The text is read and compiled when one of its kernels is first launched.
+    The text is compiled when one of its kernels is first launched.
     """
 
     def __init__(self, stem):
         self.stem = stem
+        self.text = (folder / f"{stem}.cu").read_text()
+        self.declarations = parse(self.text)
+        self.compiled = {}  # real's letter -> {kernel's name: function of (packed, blocks)}
 
     def __getattr__(self, name):
         if name.startswith("_") or name not in self.declarations:
@@ -44,19 +46,6 @@ class KernelFile:
         kernel = Kernel(self, name, self.declarations[name])
         setattr(self, name, kernel)
         return kernel
-
-    @functools.cached_property
-    def text(self):
-        return (folder / f"{self.stem}.cu").read_text()
-
-    @functools.cached_property
-    def declarations(self):
-        return parse(self.text)
-
-    @functools.cached_property
-    def compiled(self):
-        """real's letter -> {kernel's name: function of (packed arguments, blocks)}."""
-        return {}
 
     def entry(self, name, real):
         if real not in self.compiled:
@@ -77,7 +66,7 @@ class Kernel:
         try:
             launch, pack = self.ready[tuple([array.layout for array in arrays])]
             packed = pack(*[array.ptr for array in arrays], *scalars)
-        except (KeyError, AttributeError, struct.error):
+        except (KeyError, AttributeError, TypeError, struct.error):
             launch, pack = self.prepare(arrays, scalars)
             packed = pack(*[array.ptr for array in arrays], *scalars)
         launch(packed, blocks)
@@ -122,7 +111,7 @@ class Kernel:
     def checkScalar(self, argument, value):
         try:
             struct.pack(packLetters.get(argument.type, "d"), value)
-        except struct.error:
+        except (struct.error, TypeError):
             self.fail(f"{argument.name} must be a number of type {argument.type} (32 bits for an "
                       f"integer), got {value}")
 

@@ -51,7 +51,7 @@ class Linear(Module):
     def canFuse(self, follower):
         # A subclass of either may compute something else.
         return (type(self) is Linear and type(follower) is Activation
-                and follower.activation == relu and follower.slc is None)
+                and follower.activation is relu and follower.slc is None)
 
     def updateFused(self, data, follower):
         self.data = gpuarray.empty(self.dataShapeFrom(data.shape), data.dtype)
