@@ -89,10 +89,11 @@ class Module:
 
     def accept(self, array, what, checkShape, checkType):
         """`array` as ops need it: on the device, contiguous, of a fit shape and dtype."""
-        try:
-            array = gpuarray.contiguous(array)
-        except TypeError as error:
-            self.fail(f"{what} must be an array on the device: {error}")
+        if getattr(array, "layout", None) is None:
+            try:
+                array = gpuarray.contiguous(array)
+            except TypeError as error:
+                self.fail(f"{what} must be an array on the device: {error}")
         if not Config.disableDtypeShapeChecks:
             checkShape(array.shape)
             checkType(array.dtype)

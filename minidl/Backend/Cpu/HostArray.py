@@ -25,8 +25,8 @@ class GPUArray(np.ndarray):
         return empty(shape, dtype)
 
     def __del__(self, release=memoryPool.release):
-        if self.memory is not None:
-            release(self.memory)
+        if (memory := self.memory) is not None:
+            release(memory)
 
     def __getattr__(self, name):
         # Only views and numpy's own results come here; `empty` sets all three at once.

@@ -14,8 +14,8 @@ stripe = {"f": 256, "d": 128}  # columns that MatMul.cpp's stripe() takes at onc
 fewRows = 2
 itemsize = {"f": 4, "d": 8}
 
-# On these processors OpenBLAS multiplies small matrices without copying them first, which gains some
-# 15 % as long as a tile is small enough for that and the factors stay in cache.
+# On these processors OpenBLAS multiplies small matrices without copying them first, which gains
+# some 15 % as long as a tile is small enough for that and the factors stay in cache.
 copyless = {b"SkylakeX", b"Cooperlake", b"SapphireRapids"}
 copylessTile = 1_000_000  # rows * columns * inner
 copylessInner = 800

@@ -49,7 +49,7 @@ def resultShapes(shapeA, shapeB, transA, transB):
 
 
 def checkedLayout(a, b, out, shape):
-    """The dtype's letter, for matrices that a quick look did not find contiguous and of one dtype."""
+    """The dtype's letter of matrices that a quick look did not find contiguous and of one."""
     if out.shape != shape:
         raise ValueError(f"matMul: out must have shape {shape}, got {out.shape}")
     if not a.dtype == b.dtype == out.dtype:
