@@ -9,6 +9,7 @@ import numpy as np
 from minidl.Backend.Cpu.MemoryPool import MemoryPool, OutOfMemoryError
 
 memoryPool = MemoryPool()
+newArray = np.ndarray.__new__
 
 
 class GPUArray(np.ndarray):
@@ -89,25 +90,25 @@ class GPUArray(np.ndarray):
 
 def empty(shape, dtype=np.float32):
     """An array of the pool; its values are whatever the memory held."""
-    shape, dtype, nbytes = plan(tuple(shape) if type(shape) is list else shape, dtype)
+    shape, dtype, letter, nbytes = plan(tuple(shape) if type(shape) is list else shape, dtype)
     try:
         memory = memoryPool.allocate(nbytes)
     except OutOfMemoryError as error:
         raise OutOfMemoryError(f"an array of shape {shape} and {dtype}: {error}") from None
 
-    array = np.ndarray.__new__(GPUArray, shape, dtype, memory)
+    array = newArray(GPUArray, shape, dtype, memory)
     array.memory = memory
     array.ptr = memory.ptr
-    array.layout = dtype.char
+    array.layout = letter
     return array
 
 
 @functools.lru_cache(1 << 12)
 def plan(shape, dtype):
-    """(shape as a tuple of Python's integers, which cannot overflow; dtype; bytes)."""
+    """(shape as a tuple of Python's integers, which cannot overflow; dtype; its letter; bytes)."""
     sizes = shape if np.iterable(shape) else (shape,)
     shape, dtype = tuple(map(operator.index, sizes)), np.dtype(dtype)
-    return shape, dtype, math.prod(shape) * dtype.itemsize
+    return shape, dtype, dtype.char, math.prod(shape) * dtype.itemsize
 
 
 def fromHost(values):

@@ -12,7 +12,6 @@ leastWork = 300_000  # operations; below this one thread is done before another 
 stripWork = 16_000_000  # operations that are worth a strip of their own
 stripe = {"f": 256, "d": 128}  # columns that MatMul.cpp's stripe() takes at once
 fewRows = 2
-itemsize = {"f": 4, "d": 8}
 
 # On these processors OpenBLAS multiplies small matrices without copying them first, which gains
 # some 15 % as long as a tile is small enough for that and the factors stay in cache.
@@ -48,30 +47,37 @@ class MatMul:
 
         Shapes and dtypes are checked by the caller (Ops/MatMul.py).
         """
-        if not (a.layout and b.layout):
+        strides = None
+        if not (a.layout and b.layout and out.layout):
             (a, transA), (b, transB) = operand(a, transA), operand(b, transB)
-        launch, blocks, sizes = self.plan(
-            out.dtype.char, a.shape, a.strides, b.shape, b.strides, out.strides, transA, transB)
+            strides = a.strides[0], b.strides[0], out.strides[0]
+        launch, blocks, sizes = self.plan(a.dtype, a.shape, b.shape, strides, transA, transB)
         arrays = packArrays(
             a.ptr, b.ptr, bias.ptr if bias is not None else 0,
             out.ptr, relu.ptr if relu is not None else 0, alpha, beta)
         if blocks:
             launch(arrays + sizes, blocks)
 
-    def plan(self, real, shapeA, stridesA, shapeB, stridesB, stridesOut, transA, transB):
-        """(what to launch, over how many blocks, the packed sizes) of a product."""
+    def plan(self, dtype, shapeA, shapeB, strides, transA, transB):
+        """
+        (what to launch, over how many blocks, the packed sizes) of a product.
+
+        strides: bytes from row to row of a, b and out; None if all three are contiguous.
+        """
         m, k = reversed(shapeA) if transA else shapeA
-        n = shapeB[0] if transB else shapeB[1]
-        # Numpy leaves the stride of a single row open, and BLAS wants it to be long enough.
-        strides = [
-            max(stride // itemsize[real], columns, 1) for (stride, _), columns in (
-                (stridesA, shapeA[1]), (stridesB, shapeB[1]), (stridesOut, n))]
+        n, real = shapeB[0] if transB else shapeB[1], dtype.char
+        # Of a single row numpy leaves the stride open, and BLAS wants it to be long enough.
+        rowLengths = shapeA[1], shapeB[1], n
+        rowStrides = [
+            max(stride // dtype.itemsize, length, 1)
+            for stride, length in zip(strides or (0, 0, 0), rowLengths, strict=True)]
 
         few = m <= fewRows and n >= stripe[real] // 4 and not transA and not transB
         rows, columns = (1, stripe[real]) if few else tileSize(m, n, k, self.copyless)
         launch = (self.stripes if few else self.tiles)[real]
         blocks = -(-m // rows) * -(-n // columns)
-        return launch, blocks, packSizes(m, n, k, *strides, transA, transB, rows, columns)
+        return launch, blocks, packSizes(
+            m, n, k, *rowStrides, transA, transB, rows, columns)
 
 
 def operand(matrix, trans):
