@@ -6,6 +6,9 @@ import numpy as np
 
 from minidl import Config
 from minidl.Backend import gpuarray
+from minidl.Backend.Ops import Vector
+
+sumsAtOnce = 256  # batches whose errors wait on the device: to read them is to wait for it
 
 
 class CostError(ValueError, RuntimeError):
@@ -25,7 +28,7 @@ class Cost:
     """
 
     def __init__(self):
-        self.error = self.grad = self.valError = self.errors = None
+        self.error = self.grad = self.valError = self.errors = self.sums = None
         self.batchsize = None
         self.resetAccumulator()
 
@@ -33,10 +36,8 @@ class Cost:
         pred, target = self.accept(pred, target)
         self.errors, self.grad = self.calcGrad(pred, target)
         self.batchsize, self.error = pred.shape[0], None
-        self.pending.append(self.errors)
         self.numOfSamples += self.batchsize
-        if len(self.pending) >= 64:  # bounds what waits to be read
-            self.collect()
+        self.keepSum()
         return (self.getError(), self.grad) if queryError else self.grad
 
     def accept(self, pred, target):
@@ -66,12 +67,23 @@ class Cost:
         self.collect()
         return self.accumErr / self.numOfSamples if self.numOfSamples else math.nan
 
+    def keepSum(self):
+        """Puts the summed error of the batch behind those of earlier ones, to be read together."""
+        if self.sums is None or self.sums.dtype != self.errors.dtype:
+            self.collect()
+            self.sums = gpuarray.empty(sumsAtOnce, self.errors.dtype)
+        if self.numOfSums == sumsAtOnce:
+            self.collect()
+        Vector.sumTo(self.errors, self.sums, self.numOfSums)
+        self.numOfSums += 1
+
     def collect(self):
-        self.accumErr += sum(float(meanOf(errors)) * errors.size for errors in self.pending)
-        self.pending = []
+        if self.numOfSums:
+            self.accumErr += float(self.sums.get()[:self.numOfSums].sum(dtype=np.float64))
+            self.numOfSums = 0
 
     def resetAccumulator(self):
-        self.accumErr, self.numOfSamples, self.pending = 0.0, 0, []
+        self.accumErr, self.numOfSamples, self.numOfSums = 0.0, 0, 0
 
     def validate(self, pred, target):
         pred, target = self.accept(pred, target)

@@ -121,3 +121,16 @@ def test_a_cost_of_ones_own_needs_its_formula_only(rng):
 def test_a_cost_without_a_formula_says_so():
     with pytest.raises(NotImplementedError, match="Cost has no calcGrad"):
         Cost()(onDevice([[1]]), onDevice([[1]]))
+
+
+def test_the_mean_error_is_over_all_of_many_uneven_batches_and_two_dtypes(rng):
+    cost, total, samples = MSE(), 0.0, 0
+
+    for number in range(600):
+        dtype = np.float32 if number < 400 else np.float64
+        pred, target = rng.standard_normal((2, 1 + number % 7, 3)).astype(dtype)
+        cost(gpuarray.to_gpu(pred), gpuarray.to_gpu(target), queryError=False)
+        total += ((target - pred) ** 2).sum(dtype=np.float64) / (2 * 3)
+        samples += len(pred)
+
+    np.testing.assert_allclose(cost.getMeanError(), total / samples, rtol=1e-6)

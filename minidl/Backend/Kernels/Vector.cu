@@ -37,6 +37,19 @@ __global__ void sumRows(const real *a, real *sums, int rows, int columns, accum 
 }
 
 
+// sums[index] = sum of a, in one block
+__global__ void sumTo(const real *a, real *sums, int size, int index)
+{
+    accum sum = 0;
+    BLOCK_LOOP(i, size)
+        sum += a[i];
+    sum = blockSum(sum);
+
+    if (threadIdx.x == 0)
+        sums[index] = sum;
+}
+
+
 // Row i of y is row indices[i] of x; a block copies one row of `length` neighbours.
 __global__ void gatherRows(const real *x, const int *indices, real *y, int length)
 {

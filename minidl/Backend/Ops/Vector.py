@@ -28,6 +28,12 @@ def sumRows(matrix, out, alpha=1.0, beta=0.0):
     return out
 
 
+def sumTo(array, out, index):
+    """out[index] = sum of all elements of a small array"""
+    kernels.sumTo(1, array, out, array.size, index)
+    return out
+
+
 def gather(array, indices):
     """The rows of `array` that the int32 array `indices` names, in its order."""
     array = contiguous(array)

@@ -63,3 +63,13 @@ def test_gather_takes_a_strided_array(rng):
     out = Vector.gather(wide[:, ::2], gpuarray.to_gpu(indices))
 
     assert np.array_equal(out.get(), wide.get()[indices, ::2])
+
+
+@pytest.mark.parametrize("size", [1, 2, 17, 1000])
+def test_sumTo_writes_the_sum_to_one_element_only(size, rng):
+    values, out = rng.standard_normal(size).astype(np.float32), np.arange(5, dtype=np.float32)
+
+    result = Vector.sumTo(gpuarray.to_gpu(values), gpuarray.to_gpu(out), 3).get()
+
+    out[3] = values.sum(dtype=np.float64)
+    np.testing.assert_allclose(result, out, rtol=1e-5, atol=1e-5)
