@@ -25,7 +25,7 @@ setup(
         "compiler": ["ziglang"],  # a C++ compiler as a package, for machines that have none
         "progress": progress,
         "plot": plot,
-        "test": ["pytest", "hypothesis", "ruff", *progress, *plot],
+        "test": ["pytest", "ruff", *progress, *plot],
         "compare": ["torch==2.13.0"],  # the peer of tests and benchmarks; minidl never imports it
     },
     classifiers=[
