@@ -12,6 +12,13 @@
 // it, and is put right from that.
 
 
+// The Features kernels sum the rows of a piece first, then the pieces: the rounding errors of one
+// long sum would add up.
+#define PIECE_LOOP(start, batch) for (int start = 0; start < (batch); start += 64)
+#define ROWS_OF_PIECE(n, start, batch) \
+    for (int n = (start); n < (batch) && n < (start) + 64; ++n)
+
+
 __device__ accum finiteOrZero(accum value) { return value - value == 0 ? value : 0; }
 
 
@@ -72,19 +79,34 @@ __global__ void trainFeatures(
     LANE_LOOP(lane, map, first, maps)
         near[lane] = finiteOrZero(x[map]);
 
-    for (int n = 0; n < batch; ++n)
+    PIECE_LOOP(start, batch)
+    {
+        accum sum[LANES] = {0};
+        ROWS_OF_PIECE(n, start, batch)
+            LANE_LOOP(lane, map, first, maps)
+                sum[lane] += x[n * maps + map] - near[lane];
         LANE_LOOP(lane, map, first, maps)
-            mu[lane] += x[n * maps + map] - near[lane];
+            mu[lane] += sum[lane];
+    }
     LANE_LOOP(lane, map, first, maps)
         mu[lane] = near[lane] + mu[lane] / batch;
 
-    for (int n = 0; n < batch; ++n)
+    PIECE_LOOP(start, batch)
+    {
+        accum sum[LANES] = {0}, sumOfSquares[LANES] = {0};
+        ROWS_OF_PIECE(n, start, batch)
+            LANE_LOOP(lane, map, first, maps)
+            {
+                accum d = x[n * maps + map] - mu[lane];
+                sum[lane] += d;
+                sumOfSquares[lane] += d * d;
+            }
         LANE_LOOP(lane, map, first, maps)
         {
-            accum d = x[n * maps + map] - mu[lane];
-            differences[lane] += d;
-            squares[lane] += d * d;
+            differences[lane] += sum[lane];
+            squares[lane] += sumOfSquares[lane];
         }
+    }
 
     LANE_LOOP(lane, map, first, maps)
     {
@@ -189,13 +211,22 @@ __global__ void backwardFeatures(
     LANE_LOOP(lane, map, first, maps)
         mu[lane] = batchMean[map];
 
-    for (int n = 0; n < batch; ++n)
+    PIECE_LOOP(start, batch)
+    {
+        accum sum[LANES] = {0}, sumX[LANES] = {0};
+        ROWS_OF_PIECE(n, start, batch)
+            LANE_LOOP(lane, map, first, maps)
+            {
+                accum g = grad[n * maps + map];
+                sum[lane] += g;
+                sumX[lane] += g * (x[n * maps + map] - mu[lane]);
+            }
         LANE_LOOP(lane, map, first, maps)
         {
-            accum g = grad[n * maps + map];
-            sumG[lane] += g;
-            sumGX[lane] += g * (x[n * maps + map] - mu[lane]);
+            sumG[lane] += sum[lane];
+            sumGX[lane] += sumX[lane];
         }
+    }
 
     LANE_LOOP(lane, map, first, maps)
     {
