@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from minidl.Backend import gpuarray
+from minidl.Backend import Device, gpuarray
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,3 +18,12 @@ def globalSeed():
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def device():
+    """The device, whose number of threads is as before after the test."""
+    device = Device.current()
+    before = device.threads
+    yield device
+    device.setThreads(before)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minidl
-from minidl.Backend import Device, gpuarray
+from minidl.Backend import gpuarray
 from minidl.Containers import Sequential
 from minidl.Cost import MSE, CrossEntropy
 from minidl.Cost.Cost import CostError
@@ -105,14 +105,9 @@ def test_a_small_net_learns_the_digits():
     assert 1 - rate > 0.95
 
 
-def test_training_gives_the_same_bits_in_any_process_with_any_number_of_threads():
-    device = Device.current()
-    before = device.threads
-    try:
-        device.setThreads(3)
-        net, _ = trainOnDigits(epochs=2)
-    finally:
-        device.setThreads(before)
+def test_training_gives_the_same_bits_in_any_process_with_any_number_of_threads(device):
+    device.setThreads(3)
+    net, _ = trainOnDigits(epochs=2)
     expected = hashlib.sha256(
         b"".join(var.data.get().tobytes() for var in net.getVarTable())).hexdigest()
 

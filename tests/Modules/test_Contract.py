@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from minidl.Backend import Device, gpuarray
+from minidl.Backend import gpuarray
 from minidl.Modules import BatchNormND, Linear, SoftMax
 from tests.Cases import cases, run, stateOf
 
@@ -75,16 +75,12 @@ def test_result_does_not_depend_on_earlier_calls(case, train, rng):
 
 @everyCase
 @bothModes
-def test_same_bits_for_any_number_of_threads(case, train, rng):
-    device, module, data = Device.current(), case.make(rng, train), case.data(rng)
-    before, results = device.threads, []
+def test_same_bits_for_any_number_of_threads(case, train, rng, device):
+    module, data, results = case.make(rng, train), case.data(rng), []
 
-    try:
-        for threads in (1, 2, 3, 2, 1):
-            device.setThreads(threads)
-            results.append(bits(run(module, data)))
-    finally:
-        device.setThreads(before)
+    for threads in (1, 2, 3, 2, 1):
+        device.setThreads(threads)
+        results.append(bits(run(module, data)))
 
     assert all(result == results[0] for result in results)
 

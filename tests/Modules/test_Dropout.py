@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minidl
-from minidl.Backend import Device, gpuarray
+from minidl.Backend import gpuarray
 from minidl.Backend.Ops.Random import Generator
 from minidl.Modules import Dropout, ModuleError
 from tests.Processes import run
@@ -105,16 +105,12 @@ def test_masks_are_the_same_in_another_process(threads):
     assert out.strip() == expected
 
 
-def test_masks_do_not_depend_on_the_number_of_threads():
-    device, masks = Device.current(), []
-    before = device.threads
-    try:
-        for threads in (1, 2, 3, 7):
-            device.setThreads(threads)
-            minidl.seed(0)
-            masks.append(mask(301, 211))
-    finally:
-        device.setThreads(before)
+def test_masks_do_not_depend_on_the_number_of_threads(device):
+    masks = []
+    for threads in (1, 2, 3, 7):
+        device.setThreads(threads)
+        minidl.seed(0)
+        masks.append(mask(301, 211))
 
     assert all(np.array_equal(each, masks[0]) for each in masks)
 

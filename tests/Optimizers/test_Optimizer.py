@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minidl.Backend import Device, gpuarray
+from minidl.Backend import gpuarray
 from minidl.Containers import Sequential
 from minidl.Modules import Activation, BatchNorm, Linear
 from minidl.Optimizers import SGD, Adam, MomentumSGD, NesterovSGD
@@ -55,17 +55,13 @@ def test_global_and_local_state_give_the_same_bits(kind):
 
 @everyOptimizer
 @eitherState
-def test_same_bits_for_any_number_of_threads(kind, useGlobalState):
-    device, results = Device.current(), []
-    before = device.threads
-    try:
-        for threads in (1, 2, 3):
-            device.setThreads(threads)
-            net, optimizer = mlp(), kind(1e-2)
-            optimizer.setupOn(net, useGlobalState=useGlobalState)
-            results.append(train(net, optimizer))
-    finally:
-        device.setThreads(before)
+def test_same_bits_for_any_number_of_threads(kind, useGlobalState, device):
+    results = []
+    for threads in (1, 2, 3):
+        device.setThreads(threads)
+        net, optimizer = mlp(), kind(1e-2)
+        optimizer.setupOn(net, useGlobalState=useGlobalState)
+        results.append(train(net, optimizer))
 
     assert results[0] == results[1] == results[2]
 

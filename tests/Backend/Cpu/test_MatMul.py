@@ -3,19 +3,11 @@ import itertools
 import numpy as np
 import pytest
 
-from minidl.Backend import Device, gpuarray
+from minidl.Backend import gpuarray
 from minidl.Backend.Ops.MatMul import matMul
 
 sizes = [1, 2, 3, 17, 64, 255]
 tolerance = {np.float32: 1e-5, np.float64: 1e-13}
-
-
-@pytest.fixture
-def device():
-    device = Device.current()
-    before = device.threads
-    yield device
-    device.setThreads(before)
 
 
 def draw(rng, shape, dtype=np.float32):

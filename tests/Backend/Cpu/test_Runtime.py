@@ -33,14 +33,6 @@ extern "C" void countBlocks(const char *packed, long first, long last, long bloc
 
 
 @pytest.fixture
-def device():
-    device = Device.current()
-    before = device.threads
-    yield device
-    device.setThreads(before)
-
-
-@pytest.fixture
 def launch(device):
     """launch(blocks): how often each block of a grid was run, and the thread that ran it."""
     function = device.function(HostCompiler.load("Counting", text)["countBlocks"])

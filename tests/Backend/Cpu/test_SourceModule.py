@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from minidl.Backend import Device, ElementwiseKernel, ReductionKernel, SourceModule, gpuarray
+from minidl.Backend import ElementwiseKernel, ReductionKernel, SourceModule, gpuarray
 from minidl.Backend.Cpu import HostCompiler
 
 AXPY = """
@@ -148,14 +148,6 @@ def test_a_forked_child_launches_as_well():
         except BaseException:
             os._exit(1)
     assert os.waitpid(child, 0)[1] == 0
-
-
-@pytest.fixture
-def device():
-    device = Device.current()
-    threads = device.threads
-    yield device
-    device.setThreads(threads)
 
 
 def test_reductions_keep_the_order_whatever_the_number_of_threads(rng, device):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from minidl.Backend import Device, gpuarray
+from minidl.Backend import gpuarray
 from minidl.Backend.Ops import Random
 from minidl.Backend.Ops.Random import Generator
 
@@ -89,16 +89,11 @@ def test_normal_numbers_are_normal():
 
 
 @pytest.mark.parametrize("fill", ["fillInteger", "fillUniform", "fillNormal"])
-def test_same_bits_for_any_number_of_threads(fill):
-    device, results = Device.current(), []
-    before = device.threads
-    dtype = np.uint32 if fill == "fillInteger" else np.float32
-    try:
-        for threads in (1, 2, 3):
-            device.setThreads(threads)
-            results.append(getattr(Generator(2), fill)(gpuarray.empty(200003, dtype)).get())
-    finally:
-        device.setThreads(before)
+def test_same_bits_for_any_number_of_threads(fill, device):
+    results, dtype = [], np.uint32 if fill == "fillInteger" else np.float32
+    for threads in (1, 2, 3):
+        device.setThreads(threads)
+        results.append(getattr(Generator(2), fill)(gpuarray.empty(200003, dtype)).get())
 
     assert all(result.tobytes() == results[0].tobytes() for result in results)
 
