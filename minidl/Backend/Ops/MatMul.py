@@ -3,7 +3,6 @@
 import functools
 
 from minidl.Backend import Device
-from minidl.Backend.gpuarray import empty
 
 
 def matMul(a, b, out=None, bias=None, relu=None, transA=False, transB=False, alpha=1.0, beta=0.0):
@@ -16,9 +15,10 @@ def matMul(a, b, out=None, bias=None, relu=None, transA=False, transB=False, alp
         bias: a vector of one number a column of out, or None.
         relu: an array like out that takes max(out, 0) as well, or None; may be out.
     """
+    device = Device.current()
     shape, row = resultShapes(a.shape, b.shape, transA, transB)
     if out is None:
-        out = empty(shape, a.dtype)
+        out = device.empty(shape, a.dtype)
     layout = out.layout
     if layout is None or a.layout != layout or b.layout != layout or out.shape != shape:
         layout = checkedLayout(a, b, out, shape)
@@ -30,7 +30,7 @@ def matMul(a, b, out=None, bias=None, relu=None, transA=False, transB=False, alp
         raise ValueError(f"matMul: relu must be as out, {out.dtype} of shape {shape}, "
                          f"got {relu.dtype} of {relu.shape}")
 
-    Device.current().matMul(a, b, out, bias, relu, transA, transB, alpha, beta)
+    device.matMul(a, b, out, bias, relu, transA, transB, alpha, beta)
     return out
 
 
