@@ -12,7 +12,7 @@ comment = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 declaration = re.compile(r"__global__\s+void\s+(\w+)\s*\(([^)]*)\)")
 argumentForm = re.compile(r"(?:const\s+)?(unsigned char|\w+)\s*(\*?)\s*(\w+)")
 
-realNames = {"f": "float", "d": "double", "e": "half"}  # what `real` may be, by numpy's letter
+realNames = {"f": "float", "d": "double"}  # what `real` may be, by numpy's letter
 arrayLetters = {"int": "i", "unsigned": "I", "unsigned char": "B"}
 packLetters = {"int": "i", "unsigned": "I"}
 
@@ -91,7 +91,8 @@ class Kernel:
             if argument.type == "real":
                 letter = getattr(getattr(array, "dtype", None), "char", None)
                 if letter not in realNames:
-                    self.fail(f"{argument.name} must be an array of floating point numbers, got "
+                    self.fail(f"{argument.name} must be an array of floating point numbers "
+                              f"({' or '.join(realNames.values())}), got "
                               f"{getattr(array, 'dtype', type(array).__name__)}")
                 return letter
         return "f"

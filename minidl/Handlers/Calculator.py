@@ -23,7 +23,7 @@ class Calculator(Handler):
         handle(batches)
         return joined(batches)
 
-    def handleBatch(self, batch, start, state):
+    def handleBatch(self, batch, state):
         state.append(mapped(lambda array: array.get(), self.module(batch)))
 
 

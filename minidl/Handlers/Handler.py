@@ -16,7 +16,7 @@ class HandlerError(ValueError):
 
 class Handler:
     """
-    Cuts data into batches and hands them to `handleBatch(batch, index, state)`.
+    Cuts data into batches and hands them to `handleBatch(batch, state)`.
 
     Args:
         mod: the module.
@@ -73,11 +73,11 @@ class Handler:
             part = slice(start, start + macroBatchSize)
             part = part if order is None else order[part]
             macroBatch = mapped(lambda array, part=part: gpuarray.to_gpu(array[part]), data)
-            self.handleMacroBatch(macroBatch, state, random and order is None, offset=start)
+            self.handleMacroBatch(macroBatch, state, random and order is None)
             if onMacroBatchFinish is not None:
                 onMacroBatchFinish(self)
 
-    def handleMacroBatch(self, data, state, random, offset=0):
+    def handleMacroBatch(self, data, state, random):
         size = self.lengthOf(data)
         starts = np.arange(0, size, self.batchsize)
         order = None
@@ -94,12 +94,12 @@ class Handler:
                 batch = mapped(lambda array, part=part: array[part], data)
             else:
                 batch = mapped(lambda array, part=part: Vector.gather(array, order[part]), data)
-            self.handleBatch(batch, offset + start, state)
+            self.handleBatch(batch, state)
             self.module.reset()
             if self.onBatchFinish is not None:
                 self.onBatchFinish(self)
 
-    def handleBatch(self, batch, start, state):
+    def handleBatch(self, batch, state):
         raise NotImplementedError(f"{type(self).__name__} has no handleBatch")
 
     def lengthOf(self, data):

@@ -31,7 +31,7 @@ class Trainer(Handler):
         self.cost.resetAccumulator()
         self.module.trainMode()
 
-    def handleBatch(self, batch, start, state):
+    def handleBatch(self, batch, state):
         data, target = batch
         grad = self.cost(self.module(data), target, queryError=False)
         self.optimizer.zeroGradParams()

@@ -33,7 +33,7 @@ class Validator(Handler):
         self.error = mean.tolist()
         return self.error
 
-    def handleBatch(self, batch, start, state):
+    def handleBatch(self, batch, state):
         data, target = batch
         value = self.cost.validate(self.module(data), target)
         state.append((value, len(leaves(data)[0])))

@@ -83,7 +83,8 @@ class Optimizer:
     def zeroGradParams(self):
         self.checkSetup()
         for var in (*self.vars.values(), *self.customVars):
-            Vector.fill(var.grad, 0)
+            if var.grad is not None:
+                Vector.fill(var.grad, 0)
 
     def update(self, useStreams=False, sync=True):
         """One step. The arguments are PuzzleLib's, and change nothing here."""

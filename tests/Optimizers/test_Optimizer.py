@@ -173,6 +173,19 @@ def test_a_variable_with_an_updater_updates_itself(useGlobalState):
     assert net["last"].getVar("W") is own and (net["last"].W.get() == 5).all()
 
 
+def test_a_variable_with_an_updater_needs_no_gradient():
+    updates, module = [], Linear(3, 2)
+    module.setVar("W", Variable(gpuarray.zeros((3, 2)), withgrad=False, updater=(
+        lambda var, learnRate: updates.append(learnRate))))
+    optimizer = SGD(learnRate=0.25)
+    optimizer.setupOn(module)
+
+    optimizer.zeroGradParams()
+    optimizer.update()
+
+    assert updates == [0.25]
+
+
 def test_post_updater_comes_after_each_step():
     module, var, optimizer = single(SGD, learnRate=0.5)
     var.postUpdater = lambda var: var.data.set(np.clip(var.data.get(), -1, 1))

@@ -36,8 +36,7 @@ def load(stem, text, extraFlags=()):
     Raises:
         CompilerError: no compiler was found, or it refused the text.
     """
-    command = [*compiler(), *flags, *extraFlags]
-    path = cacheFolder() / f"{stem}-{keyOf(text, command)}.so"
+    command, path = entry(stem, text, extraFlags)
     if not isSound(path):
         with lock(path.with_suffix(".lock")):
             if not isSound(path):  # another process may have built it while we waited
@@ -51,8 +50,14 @@ def load(stem, text, extraFlags=()):
 
 
 def isCached(stem, text, extraFlags=()):
+    _, path = entry(stem, text, extraFlags)
+    return path.exists()
+
+
+def entry(stem, text, extraFlags):
+    """(the command that makes a library, its place in the cache)"""
     command = [*compiler(), *flags, *extraFlags]
-    return (cacheFolder() / f"{stem}-{keyOf(text, command)}.so").exists()
+    return command, cacheFolder() / f"{stem}-{keyOf(text, command)}.so"
 
 
 def build(stem, text, command, path):
