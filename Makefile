@@ -1,6 +1,7 @@
 # make demo        trains a network on handwritten digits; its last line is the accuracy
 # make test        runs the tests
-# make check       the linter, then the tests
+# make test-cuda   runs the tests of the GPU backend on this machine's CPU, without a GPU
+# make check       the linter, then both
 # make benchmark   times minidl beside its peers
 # make clean       removes what the others made
 #
@@ -11,7 +12,7 @@ PYTHON = python3
 python = .venv/bin/python
 pip = $(python) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check lint benchmark install compiler clean
+.PHONY: demo test test-cuda check lint benchmark install compiler clean
 .NOTPARALLEL:
 
 demo: .venv/demo compiler
@@ -20,7 +21,11 @@ demo: .venv/demo compiler
 test: install
 	@$(python) -m pytest
 
-check: lint test
+# A stand-in for CUDA's driver and compiler, and the unchanged PyCUDA on it, in .hostcuda.
+test-cuda: install
+	@$(python) -m tests.CudaRun -m pytest
+
+check: lint test test-cuda
 
 lint: install
 	@$(python) -m ruff check
@@ -57,5 +62,5 @@ compiler: .venv/made
 	$(pip) ziglang; }
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .hostcuda build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

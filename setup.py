@@ -21,7 +21,9 @@ setup(
     python_requires=">=3.10",
     install_requires=["numpy", "h5py", "scipy-openblas32"],
     extras_require={
-        "cuda": ["pycuda>=2025.1.2", "nvmath-python", "cuda-bindings"],
+        # `python -m minidl cuda-setup` installs these, and PyCUDA, which pip alone builds seldom
+        # with success. For a driver of CUDA 12 it takes other versions.
+        "cuda": ["nvmath-python", "cuda-bindings==13.*", "cuda-toolkit[cublas,nvrtc]==13.*"],
         "compiler": ["ziglang"],  # a C++ compiler as a package, for machines that have none
         "progress": progress,
         "plot": plot,

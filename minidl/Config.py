@@ -26,6 +26,7 @@ libname = "minidl"
 
 backend = os.environ.get("MINIDL_BACKEND", "auto")  # auto: CUDA where there is any, else the CPU
 deviceIdx = 0  # which GPU
+tensorFloat32 = False  # of GPUs: products of float32 by factors of 11 bits, several times as fast
 threads = None  # of the CPU; None: OMP_NUM_THREADS, else the cores that this process may use
 cacheFolder = os.environ.get("MINIDL_CACHE")  # of compiled kernels; None: the user's cache folder
 

@@ -9,18 +9,24 @@ import importlib
 import os
 import platform
 import sys
+import tempfile
 import time
 from functools import partial
 from importlib import metadata
+from pathlib import Path
 
 import minidl
-from minidl import Config
+from minidl import Config, CudaPackages
+from minidl.Backend import KernelCache
 from minidl.Backend.Cpu import HostCompiler
+from minidl.Backend.Cuda import Driver, Toolkit
 
 install = f"{sys.executable} -m pip install"
 
 required = {"numpy": "numpy", "h5py": "h5py", "scipy-openblas32": "scipy_openblas32"}
 optional = {"tqdm": "progress bars", "matplotlib": "plots"}
+
+cudaSetup = f"{sys.executable} -m minidl cuda-setup"
 
 
 def examine():
@@ -40,6 +46,9 @@ def examine():
         report.line(package, partial(requiredVersion, package, module))
     for package, use in optional.items():
         report.line(package, partial(optionalVersion, package, use))
+
+    print()
+    examineCuda(report)
 
     print()
     report.line("new kernel", newKernel)
@@ -93,15 +102,78 @@ def compiler():
 
 
 def cacheFolder():
-    folder = HostCompiler.namedFolder()
-    reason = HostCompiler.whyUnfit(folder)
+    folder = KernelCache.namedFolder()
+    reason = KernelCache.whyUnfit(folder)
     if reason is not None:
         raise RuntimeError(
             f"the cache folder {folder} {reason}, so each process compiles its kernels anew; "
             f"MINIDL_CACHE can name another")
 
-    sizes = [path.stat().st_size for path in folder.glob("*.so")]
+    sizes = [path.stat().st_size for kind in ("*.so", "*.cubin") for path in folder.glob(kind)]
     return f"{folder}: {len(sizes)} libraries, {sum(sizes) / 2**20:.1f} MiB"
+
+
+def examineCuda(report):
+    library = Toolkit.driverLibrary()
+    if library is None:
+        report.line("NVIDIA driver", lambda: "none: minidl computes on the CPU")
+        return
+
+    told = Driver.ask(library)
+    report.line("NVIDIA driver", partial(driver, library, told))
+    for index, gpu in enumerate(told["gpus"]):
+        report.line(f"GPU {index}", partial(gpuText, gpu))
+    if not told["gpus"]:
+        return
+    report.line("nvcc", nvcc)
+    report.line("cuda.h", cudaHeaders)
+    report.line("PyCUDA", pyCuda)
+    for package in CudaPackages.uses:
+        report.line(package, partial(companion, package, tuple(told["version"])))
+
+
+def driver(library, told):
+    version = "CUDA {}.{}".format(*told["version"]) if told["version"] else "CUDA unknown"
+    if told["error"] is None:
+        return f"{version}, {library}"
+    if Config.chosenBackend() == "cuda":
+        raise RuntimeError(f"the GPU cannot be used: {told['error']} ({library})")
+    return f"{version}, {library}; {told['error']}: minidl computes on the CPU"
+
+
+def gpuText(gpu):
+    return "{}, {:.0f} GiB, compute capability {}.{}".format(
+        gpu["name"], gpu["memory"] / 2**30, *gpu["capability"])
+
+
+def nvcc():
+    path = Toolkit.nvcc()
+    return lacking("nvcc") if path is None else f"{Toolkit.nvccVersion(path)}, {path}"
+
+
+def cudaHeaders():
+    folder = Toolkit.includeFolder()
+    if folder is None:
+        return f"not there; for building PyCUDA: {cudaSetup}"
+    return "{}.{}, {}".format(*Toolkit.headerVersion(folder) or "??", folder)
+
+
+def pyCuda():
+    return CudaPackages.installed("pycuda") or lacking("PyCUDA")
+
+
+def companion(package, version):
+    use = CudaPackages.uses[package]
+    if not CudaPackages.isHere(package, CudaPackages.majorOf(version)):
+        return f"not there; for {use}: {cudaSetup}"
+    return f"{CudaPackages.installed(package) or 'of the toolkit'}, for {use}"
+
+
+def lacking(name):
+    """Something that the GPU cannot be used without: a problem, unless the CPU is wanted."""
+    if Config.chosenBackend() == "cpu":
+        return f"not there; for the GPU: {cudaSetup}"
+    raise RuntimeError(f"there is a GPU, but not all that it takes ({name}): {cudaSetup}")
 
 
 def requiredVersion(package, module):
@@ -122,14 +194,12 @@ def optionalVersion(package, use):
 def newKernel():
     """Compiles a text, whatever the cache holds, and calls it."""
     text = 'extern "C" int minidlTwice(int x) { return 2 * x; }'
-    path = HostCompiler.cacheFolder() / f"Doctor-{os.getpid()}.so"
+    command = [*HostCompiler.compiler(), *HostCompiler.flags]
     start = time.perf_counter()
-    try:
-        HostCompiler.build("Doctor", text, [*HostCompiler.compiler(), *HostCompiler.flags], path)
+    with tempfile.TemporaryDirectory(prefix="Doctor-", dir=KernelCache.cacheFolder()) as folder:
+        library = HostCompiler.build("Doctor", text, command, Path(folder))
         duration = time.perf_counter() - start
-        result = ctypes.CDLL(str(path)).minidlTwice(21)
-    finally:
-        path.unlink(missing_ok=True)
+        result = ctypes.CDLL(str(library)).minidlTwice(21)
     return verdict(result == 42, f"compiled in {duration:.2f} s")
 
 

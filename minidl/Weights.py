@@ -14,6 +14,7 @@ import json
 
 import numpy as np
 
+from minidl.Backend.Precision import isFloating
 from minidl.GuardedFile import Guarded, WeightsError, reading, writing
 
 
@@ -25,7 +26,7 @@ def save(module, hdf=None, name=None, compress="gzip", assumeUniqueNames=False,
         links, attrs = group.create_group("links"), None
         params = group.create_group("params")
         for i, (var, names) in enumerate(module.getVarTable(name=root).items()):
-            params.create_dataset(str(i), data=var.data.get(), compression=compress)
+            params.create_dataset(str(i), data=asStored(var.data.get()), compression=compress)
             for each in names:
                 write(links, shortened(each, assumeUniqueNames), np.int64(i))
 
@@ -47,7 +48,16 @@ def save(module, hdf=None, name=None, compress="gzip", assumeUniqueNames=False,
 def write(group, key, value):
     if key in group:
         raise WeightsError(f"two values would be saved as {group.name}/{key}: names must differ")
-    group[key] = value.get() if hasattr(value, "get") else value
+    group[key] = asStored(value.get()) if hasattr(value, "get") else value
+
+
+def asStored(value):
+    """A host array as h5 files know it: bfloat16, which they do not, becomes float32."""
+    return value.astype(storedType(value.dtype), copy=False)
+
+
+def storedType(dtype):
+    return np.dtype(np.float32) if isFloating(dtype) and dtype.kind != "f" else dtype
 
 
 def load(module, hdf, name=None, assumeUniqueNames=False):
@@ -77,13 +87,24 @@ def loadVars(module, root, group, assumeUniqueNames, problems):
 
     values = []
     for var, keys in table.items():
-        form = var.data.shape, var.data.dtype
-        found = [params.read(str(int(numbers[key])), *form, alias=key) for key in keys]
+        found = [read(params, str(int(numbers[key])), var.data, alias=key) for key in keys]
         if any(each is not None and each.tobytes() != found[0].tobytes() for each in found[1:]):
             problems.append(f"{' and '.join(keys)} are one variable here, in the file several")
         values.append((var.data, found[0]))
     params.refuseOthers({str(int(number)) for number in numbers.values()})
     return values
+
+
+def read(guarded, key, target, alias=None):
+    """The dataset as a host array of just the shape and dtype of `target`, or None."""
+    value = guarded.read(key, target.shape, storedType(target.dtype), alias)
+    if value is None or value.dtype == target.dtype:
+        return value
+    fitting = value.astype(target.dtype)
+    if not np.array_equal(fitting.astype(value.dtype), value, equal_nan=True):
+        guarded.problems.append(
+            f"{guarded.name}/{key} must hold numbers of {target.dtype}, the file has others")
+    return fitting
 
 
 def loadAttrs(module, root, group, assumeUniqueNames, problems):
@@ -96,7 +117,7 @@ def loadAttrs(module, root, group, assumeUniqueNames, problems):
             if key not in attrs and owner.attrMissing(name) is not None:
                 values.append((target, owner.attrMissing(name)))
                 continue
-            value = attrs.read(key, target.shape, target.dtype)
+            value = read(attrs, key, target)
             if value is not None:
                 if reason := owner.attrProblem(name, value):
                     problems.append(f"{key} {reason}")

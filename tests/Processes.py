@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from minidl.Backend import KernelCache
 from minidl.Backend.Cpu import HostCompiler
 
 root = Path(__file__).parents[1]
@@ -23,7 +24,7 @@ assert (result == np.maximum(values, 0)).all()
 def start(script, *arguments, **environment):
     """Warnings are errors in it; a variable of value None is taken out of its environment."""
     # What zig makes of the C library takes seconds: cold caches of the tests share that.
-    zig = {"ZIG_GLOBAL_CACHE_DIR": str(HostCompiler.cacheFolder() / "zig")}
+    zig = {"ZIG_GLOBAL_CACHE_DIR": str(KernelCache.cacheFolder() / "zig")}
     merged = {**zig, **os.environ, **environment}
     return subprocess.Popen(
         [sys.executable, "-W", "error", *(arguments or ("-c", script))], cwd=root, text=True,

@@ -1,3 +1,4 @@
+import os
 import re
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 from tests.Processes import run
 
 root = Path(__file__).parent.parent
+path = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
 pages = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
 blocks = [
     pytest.param(block, id=f"{page.name}-{number}")
@@ -15,7 +17,7 @@ blocks = [
 
 
 def trainMlp(*arguments):
-    out, _ = run("", "examples/trainMlp.py", *map(str, arguments), PYTHONPATH=root)
+    out, _ = run("", "examples/trainMlp.py", *map(str, arguments), PYTHONPATH=path)
     return out
 
 
@@ -37,4 +39,4 @@ def test_the_seed_of_an_example_repeats_it():
 
 @pytest.mark.parametrize("block", blocks)
 def test_python_blocks_of_the_pages_run(block, tmp_path):
-    run(f"import os; os.chdir({str(tmp_path)!r})\n{block}", PYTHONPATH=root)
+    run(f"import os; os.chdir({str(tmp_path)!r})\n{block}", PYTHONPATH=path)

@@ -26,7 +26,8 @@ floors = [
     ["minidl.Datasets", "minidl.Transformers"],
     ["minidl.Containers", "minidl.Cost", "minidl.Optimizers"],
     ["minidl.Handlers", "minidl.Models"],
-    ["minidl.Doctor", "minidl.__main__"],
+    ["minidl.CudaPackages", "minidl.PyCudaBuild"],
+    ["minidl.Doctor", "minidl.CudaSetup", "minidl.__main__"],
 ]
 floorOf = {room: number for number, rooms in enumerate(floors) for room in rooms}
 

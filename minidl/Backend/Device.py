@@ -2,14 +2,20 @@
 The device that this process computes on: chosen once, when it is first needed.
 
 A device offers `name` and `describe()`; arrays: `GPUArray`, `empty(shape, dtype)`, `memoryPool`,
-`toDevice(values)`, `reduce(function, array)`, `dtypes`; work: `compile(kernelFile, real)`,
-`elements(size)`, `columns(number)`, `matMul(...)`, `synchronize()`; and for the user's own kernels
-`SourceModule`, `ElementwiseKernel`, `ReductionKernel`.
+`toDevice(values)`, `adopt(array)`, `reduce(function, array)`, `dtypes`, `realNames`; work:
+`compile(kernelFile, real)`, `elements(size)`, `columns(number)`, `matMul(...)`, `synchronize()`;
+and for the user's own kernels `SourceModule`, `ElementwiseKernel`, `ReductionKernel`.
 """
+
+import importlib.util
 
 from minidl import Config
 
 chosen = None
+
+
+class OutOfMemoryError(MemoryError):
+    """The device has no room for an array, not even after giving back all held memory."""
 
 
 def current():
@@ -20,14 +26,29 @@ def current():
 
 
 def choose(word):
+    """The device for "auto", "cuda" or "cpu"; auto is CUDA where there is any, else the CPU."""
+    reason = "it is not asked for" if word == "cpu" else whyNoCuda()
+    if reason is None:
+        from minidl.Backend.Cuda.CudaDevice import CudaDevice
+
+        return CudaDevice(Config.deviceIdx)
     if word == "cuda":
-        raise Config.ConfigError(
-            "Config.backend is cuda, but this version of minidl has no CUDA backend yet: "
-            "set it (or MINIDL_BACKEND) to cpu or auto")
+        raise Config.ConfigError(f"Config.backend is cuda, but {reason}; or set it (or "
+                                 f"MINIDL_BACKEND) to cpu or auto")
 
     from minidl.Backend.Cpu.CpuDevice import CpuDevice
 
     return CpuDevice()
+
+
+def whyNoCuda():
+    """Why there is no CUDA to be had, and the remedy; None if there is."""
+    if importlib.util.find_spec("pycuda") is None:
+        return "PyCUDA is not installed: python -m minidl cuda-setup installs it"
+
+    from minidl.Backend.Cuda.Context import whyNoDevice
+
+    return whyNoDevice()
 
 
 def elements(size):

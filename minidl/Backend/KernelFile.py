@@ -12,7 +12,6 @@ comment = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 declaration = re.compile(r"__global__\s+void\s+(\w+)\s*\(([^)]*)\)")
 argumentForm = re.compile(r"(?:const\s+)?(unsigned char|\w+)\s*(\*?)\s*(\w+)")
 
-realNames = {"f": "float", "d": "double"}  # what `real` may be, by numpy's letter
 arrayLetters = {"int": "i", "unsigned": "I", "unsigned char": "B"}
 packLetters = {"int": "i", "unsigned": "I"}
 
@@ -67,6 +66,7 @@ class Kernel:
             launch, pack = self.ready[tuple([array.layout for array in arrays])]
             packed = pack(*[array.ptr for array in arrays], *scalars)
         except (KeyError, AttributeError, TypeError, struct.error):
+            arrays = [Device.current().adopt(array) for array in arrays]
             launch, pack = self.prepare(arrays, scalars)
             packed = pack(*[array.ptr for array in arrays], *scalars)
         launch(packed, blocks)
@@ -87,12 +87,13 @@ class Kernel:
         return prepared
 
     def realOf(self, arrays):
+        names = Device.current().realNames
         for argument, array in zip(self.arguments, arrays, strict=False):
             if argument.type == "real":
                 letter = getattr(getattr(array, "dtype", None), "char", None)
-                if letter not in realNames:
+                if letter not in names:
                     self.fail(f"{argument.name} must be an array of floating point numbers "
-                              f"({' or '.join(realNames.values())}), got "
+                              f"({' or '.join(names.values())}), got "
                               f"{getattr(array, 'dtype', type(array).__name__)}")
                 return letter
         return "f"

@@ -6,6 +6,7 @@ import numpy as np
 
 from minidl import Config
 from minidl.Backend import Device
+from minidl.Backend.Device import OutOfMemoryError  # noqa: F401
 
 
 def __getattr__(name):
@@ -43,11 +44,16 @@ def zeros(shape, dtype=np.float32, allocator=None):
 
 def contiguous(array):
     """`array` itself if its elements are one run in memory, else a copy in which they are."""
-    try:
-        return array if array.layout is not None else array.copy()
-    except AttributeError:
-        raise TypeError(
-            f"got {type(array).__name__}; gpuarray.to_gpu puts a numpy array there") from None
+    array = adopted(array)
+    return array if array.layout is not None else array.copy()
+
+
+def adopted(array):
+    """An array that somebody else has made on the device, PyCUDA for instance, as one of minidl's."""
+    array = Device.current().adopt(array)
+    if not hasattr(array, "layout"):
+        raise TypeError(f"got {type(array).__name__}; gpuarray.to_gpu puts a numpy array there")
+    return array
 
 
 def copy(dest, source):

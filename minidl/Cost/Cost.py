@@ -7,6 +7,7 @@ import numpy as np
 from minidl import Config
 from minidl.Backend import gpuarray
 from minidl.Backend.Ops import Vector
+from minidl.Backend.Precision import isFloating
 
 sumsAtOnce = 256  # batches whose errors wait on the device: to read them is to wait for it
 
@@ -47,7 +48,7 @@ class Cost:
         except TypeError as error:
             self.fail(f"pred and target must be arrays on the device: {error}")
         if not Config.disableDtypeShapeChecks:
-            if pred.dtype.kind != "f":
+            if not isFloating(pred.dtype):
                 self.fail(f"pred must be of floating point numbers, got {pred.dtype}")
             if pred.ndim == 0 or pred.shape[0] == 0:
                 self.fail(f"pred must have a batch axis that is not empty, got shape {pred.shape}")

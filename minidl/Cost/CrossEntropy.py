@@ -3,6 +3,7 @@ import numpy as np
 from minidl import Config
 from minidl.Backend import gpuarray
 from minidl.Backend.Ops import CrossEntropy as Ops
+from minidl.Backend.Precision import sumType
 from minidl.Cost.Cost import Cost
 
 
@@ -48,9 +49,9 @@ class CrossEntropy(Cost):
                       f"{pred.shape}, got {target.shape}")
 
         classes = pred.shape[1]
-        if self.weights is not None and (
-                self.weights.shape != (classes,) or self.weights.dtype != pred.dtype):
-            self.fail(f"there must be {classes} weights of {pred.dtype}, got {self.weights.dtype} "
+        wanted = (classes,), sumType(pred.dtype)
+        if self.weights is not None and (self.weights.shape, self.weights.dtype) != wanted:
+            self.fail(f"there must be {classes} weights of {wanted[1]}, got {self.weights.dtype} "
                       f"of shape {self.weights.shape}")
         limit = min(classes, self.maxlabels or classes)
         if Config.verifyData and (strays := Ops.countStrays(target, limit)):

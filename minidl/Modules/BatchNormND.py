@@ -6,7 +6,8 @@ from minidl import Config
 from minidl.Backend import gpuarray
 from minidl.Backend.Ops import BatchNorm as Ops
 from minidl.Backend.Ops import Vector
-from minidl.Modules.Module import Module
+from minidl.Backend.Precision import sumType
+from minidl.Modules.Module import Module, converted
 
 leastEpsilon = 1e-5
 
@@ -36,7 +37,8 @@ class BatchNormND(Module):
         inplace: the output takes the place of the input; in evaluation mode only.
 
     Variables: scale, bias; attributes: mean, var, all of shape (1, maps, 1, ..., 1), and
-    numOfProps, the number n of batches seen. Data: (batch, maps, size 1, ..., size nd).
+    numOfProps, the number n of batches seen. For data of 16 bits they are float32. Data: (batch,
+    maps, size 1, ..., size nd).
     """
 
     def __init__(self, nd, maps, epsilon=1e-5, initFactor=1.0, minFactor=0.1, sscale=0.01,
@@ -68,16 +70,19 @@ class BatchNormND(Module):
             self.fail(f"sscale must be at least 0, got {sscale}")
 
     def makeParams(self, sscale):
-        shape = self.paramShape()
+        shape, dtype = self.paramShape(), self.paramType()
         scale = np.random.normal(1.0, sscale, shape) if self.affine else np.ones(shape)
         if self.affine:
             self.newVar("scale", scale)
             self.newVar("bias", np.zeros(shape))
         else:
-            self.scale = gpuarray.to_gpu(scale.astype(self.calctype))
-            self.bias = gpuarray.zeros(shape, self.calctype)
-        self.setAttr("mean", gpuarray.zeros(shape, self.calctype))
-        self.setAttr("var", gpuarray.to_gpu(np.ones(shape, self.calctype)))
+            self.scale = gpuarray.to_gpu(scale.astype(dtype))
+            self.bias = gpuarray.zeros(shape, dtype)
+        self.setAttr("mean", gpuarray.zeros(shape, dtype))
+        self.setAttr("var", gpuarray.to_gpu(np.ones(shape, dtype)))
+
+    def paramType(self):
+        return sumType(self.calctype)
 
     def paramShape(self):
         return (1, self.maps) + (1,) * self.nd
@@ -154,8 +159,8 @@ class BatchNormND(Module):
     def calcMode(self, T):
         super().calcMode(T)
         if not self.affine and self.scale is not None:
-            self.scale = gpuarray.to_gpu(self.scale.get().astype(T))
-            self.bias = gpuarray.to_gpu(self.bias.get().astype(T))
+            self.scale = converted(self.scale, self.paramType())
+            self.bias = converted(self.bias, self.paramType())
 
     def reset(self):
         super().reset()

@@ -8,6 +8,7 @@ import numpy as np
 
 from minidl import Config
 from minidl.Backend import gpuarray
+from minidl.Backend.Precision import isFloating
 from minidl.Modules.InitScheme import createTensorWithScheme, inferNeuronsNumber
 from minidl.Variable import Variable
 
@@ -156,7 +157,11 @@ class Module:
 
     def newVar(self, name, values):
         """Makes a variable that starts with the host array `values`."""
-        self.setVar(name, Variable(gpuarray.to_gpu(values.astype(self.calctype))))
+        self.setVar(name, Variable(gpuarray.to_gpu(values.astype(self.paramType()))))
+
+    def paramType(self):
+        """The dtype of variables and attributes: that of data, unless a subclass needs another."""
+        return self.calctype
 
     def namedModules(self, name):
         """(full name, module) of this module and all below it."""
@@ -208,16 +213,17 @@ class Module:
             self.fail(f"calcMode takes one of {', '.join(t.__name__ for t in supported)}, got {T}")
 
         self.reset()
-        self.calctype = T
+        self.calctype = np.dtype(T).type
+        dtype = self.paramType()
         for name, var in self.vars.items():
-            if var.data.dtype != T:  # else a module that shares it was here first
-                var.data = gpuarray.to_gpu(var.data.get().astype(T))
+            if var.data.dtype != dtype:  # else a module that shares it was here first
+                var.data = converted(var.data, dtype)
                 if var.grad is not None:
-                    var.grad = gpuarray.to_gpu(var.grad.get().astype(T))
+                    var.grad = converted(var.grad, dtype)
             setattr(self, name, var.data)
         for name, attr in self.attrs.items():
-            if attr.dtype.kind == "f":
-                self.setAttr(name, gpuarray.to_gpu(attr.get().astype(T)))
+            if isFloating(attr.dtype):
+                self.setAttr(name, converted(attr, dtype))
 
     def reset(self):
         """Lets go of the arrays that the last call left."""
@@ -278,6 +284,11 @@ class Module:
 
     createTensorWithScheme = staticmethod(createTensorWithScheme)
     inferNeuronsNumber = staticmethod(inferNeuronsNumber)
+
+
+def converted(array, dtype):
+    """A copy of a device array in another dtype."""
+    return gpuarray.to_gpu(array.get().astype(dtype))
 
 
 def plain(value):

@@ -1,7 +1,11 @@
 """The contract of every optimizer."""
 
+import copy
+
 from minidl.Backend import gpuarray
+from minidl.Backend.Ops import Optimizer as Ops
 from minidl.Backend.Ops import Vector
+from minidl.Backend.Precision import isHalf, sumType
 from minidl.Variable import Variable
 
 
@@ -17,9 +21,13 @@ class Optimizer:
         optimizer.zeroGradParams();  net.backward(grad);  optimizer.update()
 
     With `useGlobalState` all parameters move into one flat array, their gradients into another,
-    and a step is one kernel. The arrays net.layer.W are replaced by views of it: keep no older
-    ones. The factors learnRate, momRate and wc are then those of `globalVar`. Without it each
-    variable has a state of its own and honours its own factors.
+    and a step is one kernel (of those with another dtype, one more). The arrays net.layer.W are
+    replaced by views of it: keep no older ones. The factors learnRate, momRate and wc are then
+    those of `globalVar`. Without it each variable has a state of its own and honours its own
+    factors.
+
+    Parameters of 16 bits have a float32 copy in the state, "master", which takes the steps and
+    the hooks' changes, and is rounded into the parameters then. It follows those that others set.
 
     Variables without a gradient (withgrad=False) stay as they are.
 
@@ -47,19 +55,30 @@ class Optimizer:
         self.module, self.t = mod, 0
         self.customVars = [var for var in table if var.hasUpdater]
         named = sorted((name, var) for var, name in table.items() if not var.hasUpdater)
+        self.vars, self.globalVar = dict(named), None
         if useGlobalState and named:
-            named = [("global", self.unite(mod, named))]
-        self.vars = dict(named)
-        self.globalVar = self.vars["global"] if useGlobalState and named else None
-        self.states = {name: self.setupState(var) for name, var in named}
+            self.vars = self.uniteAll(mod, named)
+            self.globalVar = self.vars["global"]
+        self.states = {name: self.setupState(var) for name, var in self.vars.items()}
+
+    def uniteAll(self, mod, named):
+        """{name: the Variable that all of one dtype have become}; most are in "global"."""
+        groups = {}
+        for name, var in named:
+            groups.setdefault(var.data.dtype, []).append((name, var))
+        if len(set(map(sumType, groups))) > 1:
+            self.fail(f"global state needs parameters of one dtype, got {sorted(map(str, groups))} "
+                      f"(only those of 16 bits may have float32 ones beside them)")
+
+        size = lambda dtype: sum(var.data.size for _, var in groups[dtype])
+        *others, most = sorted(groups, key=size)
+        united = {f"global {dtype}": self.unite(mod, groups[dtype]) for dtype in others}
+        return {**united, "global": self.unite(mod, groups[most])}
 
     def unite(self, mod, named):
-        """Moves all variables into one, and gives views of it back to their modules."""
-        dtypes = {var.data.dtype for _, var in named}
-        if len(dtypes) > 1:
-            self.fail(f"global state needs parameters of one dtype, got {sorted(map(str, dtypes))}")
-
-        data, grad = (gpuarray.SharedArray(*dtypes) for _ in range(2))
+        """Moves variables of one dtype into one, and gives views of it back to their modules."""
+        dtype = named[0][1].data.dtype
+        data, grad = (gpuarray.SharedArray(dtype) for _ in range(2))
         for shared in (data, grad):
             for name, var in named:
                 shared.register(var.data.shape, var.data.dtype, name)
@@ -74,7 +93,11 @@ class Optimizer:
         return Variable(data.ary, "global", grad=grad.ary)
 
     def setupState(self, var):
-        return {name: gpuarray.zeros(var.data.shape, var.data.dtype) for name in self.entities}
+        dtype = sumType(var.data.dtype)
+        state = {name: gpuarray.zeros(var.data.shape, dtype) for name in self.entities}
+        if isHalf(var.data.dtype):
+            state["master"] = Vector.cast(var.data, dtype)
+        return state
 
     def addHook(self, hook):
         """Adds a function of (variable, state) that may change gradients before each step."""
@@ -91,14 +114,27 @@ class Optimizer:
         self.checkSetup()
         self.t += 1
         for name, var in self.vars.items():
-            if var.learnRate > 0:
-                for hook in self.hooks:
-                    hook(var, self.states[name])
-                self.step(var, self.states[name])
+            if (self.globalVar or var).learnRate > 0:
+                self.move(var, self.states[name])
             if var.hasPostUpdater:
                 var.postUpdate()
         for var in self.customVars:
             var.update(self.learnRate)
+
+    def move(self, var, state):
+        """The hooks and a step; on the master copy of a variable that has one."""
+        moved, master = var, state.get("master")
+        if self.globalVar not in (None, var) or master is not None:
+            moved = copy.copy(self.globalVar or var)
+            moved.data, moved.grad = var.data, var.grad
+        if master is not None:
+            moved.data, moved.grad = master, Ops.widen(var.data, var.grad, master)
+
+        for hook in self.hooks:
+            hook(moved, state)
+        self.step(moved, state)
+        if master is not None:
+            Vector.cast(master, var.data.dtype, out=var.data)
 
     def step(self, var, state):
         raise NotImplementedError(f"{type(self).__name__} has no step")

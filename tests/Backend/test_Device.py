@@ -1,7 +1,6 @@
 import pytest
 
 from minidl.Backend import Device
-from minidl.Config import ConfigError
 from tests.Processes import run
 
 
@@ -21,9 +20,33 @@ assert Device.chosen.name == "cpu"
 """, MINIDL_BACKEND="cuda")
 
 
+withoutPyCuda = """
+import importlib.util, sys
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "pycuda" else find(name, *rest)
+"""
+
+
 def test_cuda_that_cannot_be_had_is_one_clear_error():
-    with pytest.raises(ConfigError, match="set it .or MINIDL_BACKEND. to cpu or auto"):
-        Device.choose("cuda")
+    script = withoutPyCuda + """
+from minidl import Config
+from minidl.Backend import gpuarray
+try:
+    gpuarray.zeros(3)
+except Config.ConfigError as error:
+    print(error)
+"""
+    assert run(script, MINIDL_BACKEND="cuda")[0] == (
+        "Config.backend is cuda, but PyCUDA is not installed: python -m minidl cuda-setup installs "
+        "it; or set it (or MINIDL_BACKEND) to cpu or auto\n")
+
+
+def test_auto_is_the_cpu_where_there_is_no_cuda():
+    script = withoutPyCuda + """
+from minidl.Backend import Device
+print(Device.current().name)
+"""
+    assert run(script, MINIDL_BACKEND=None) == ("cpu\n", "")
 
 
 def test_device_describes_itself():
@@ -37,4 +60,5 @@ def test_loops_over_any_size_have_some_blocks(size):
 
 @pytest.mark.parametrize("number", [1, 63, 64, 65, 1000])
 def test_columns_are_all_in_some_block(number):
-    assert (Device.columns(number) - 1) * 64 < number <= Device.columns(number) * 64
+    width = {"cpu": 64, "cuda": 256}[Device.current().name]
+    assert (Device.columns(number) - 1) * width < number <= Device.columns(number) * width

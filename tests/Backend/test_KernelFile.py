@@ -121,9 +121,9 @@ wrongCalls = {
     "array of numpy's": (
         lambda: (np.zeros(3, np.float32), x(), 3, 1.0),
         r"x must be an array on the device \(see gpuarray.to_gpu\), got ndarray"),
-    "half": (
-        lambda: (x(dtype=np.float16), x(), 3, 1.0),
-        "x must be an array of floating point.* float16"),
+    "complex": (
+        lambda: (x(dtype=np.complex64), x(), 3, 1.0),
+        "x must be an array of floating point.* complex64"),
     "list": (lambda: ([1.0], x(), 3, 1.0), "x must be an array of floating point.* got list"),
     "none": (lambda: (x(), None, 3, 1.0), "y must be an array on the device.* got NoneType"),
     "integers": (

@@ -154,7 +154,7 @@ def test_globals_have_an_address_and_a_size(rng):
     address, size = module.get_global("counter")
     assert size == 4
     result = gpuarray.empty((1,), np.int32)
-    copy(result.gpudata, address, block=(1, 1, 1))
+    copy(result, np.uintp(address), block=(1, 1, 1))
     assert result.get()[0] == 320
 
 

@@ -154,3 +154,24 @@ def test_the_last_block_sums_what_the_others_left(rng):
         function(out, partial, gpuarray.to_gpu(x), np.int32(x.size),
                  block=(128, 1, 1), grid=(79, 1), shared=512)
         np.testing.assert_allclose(out.get(), x.sum(dtype=np.float64), 1e-4, 1e-4)
+
+
+def test_kernels_of_one_name_have_shared_memory_of_their_own():
+    def reverse(size):
+        return SourceModule(f"""
+        __global__ void reverse(float *x)
+        {{
+            __shared__ float kept[{size}];
+            for (int i = threadIdx.x; i < {size}; i += blockDim.x)
+                kept[i] = x[i];
+            __syncthreads();
+            for (int i = threadIdx.x; i < {size}; i += blockDim.x)
+                x[i] = kept[{size} - 1 - i];
+        }}
+        """).get_function("reverse")
+
+    for size in 16, 10000:
+        values = np.arange(size, dtype=np.float32)
+        x = gpuarray.to_gpu(values)
+        reverse(size)(x, block=(32, 1, 1))
+        np.testing.assert_array_equal(x.get(), values[::-1])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from minidl.Backend import gpuarray
+from minidl.Backend import Device, gpuarray
 
 
 def onDevice(rng, *shape):
@@ -157,4 +157,4 @@ def test_timeKernel_calls_as_often_as_it_says():
 
 def test_dtypes_and_device_are_told():
     assert (np.float32, 1e-5) in gpuarray.dtypesSupported()
-    assert "thread" in gpuarray.getDeviceName()
+    assert gpuarray.getDeviceName() == Device.current().describe()

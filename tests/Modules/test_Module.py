@@ -89,6 +89,14 @@ def test_variables_without_a_gradient_are_left_alone():
     assert np.array_equal(module.W.get(), before)
 
 
+def test_calcMode_takes_a_dtype_as_well_as_its_type():
+    module = Linear(3, 2)
+
+    module.calcMode(np.dtype(np.float64))
+
+    assert module(gpuarray.zeros((1, 3), np.float64)).dtype == np.float64
+
+
 def test_checks_can_be_left_out(monkeypatch, rng):
     monkeypatch.setattr(Config, "disableDtypeShapeChecks", True)
     seen = []

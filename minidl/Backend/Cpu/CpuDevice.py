@@ -21,6 +21,7 @@ folder = Path(__file__).parent
 sumFlags = ["-fassociative-math", "-fno-signed-zeros", "-freciprocal-math"]
 grain = 1 << 14  # elements that are worth a block of their own
 mostBlocks = 1 << 8
+realNames = {"f": "float", "d": "double"}  # what `real` may be, by numpy's letter
 blockColumns = 64  # columns of a matrix that a block takes: four vector registers of float32
 
 
@@ -33,6 +34,7 @@ class CpuDevice:
     SourceModule = SourceModule
     ElementwiseKernel = ElementwiseKernel
     ReductionKernel = ReductionKernel
+    realNames = realNames
     dtypes = [(np.float32, 1e-5), (np.float64, 1e-12)]  # and how exact a result to expect
 
     def __init__(self):
@@ -46,6 +48,10 @@ class CpuDevice:
     def setThreads(self, number):
         self.threads = number
         self.runtime.minidlSetThreads(number)
+
+    def adopt(self, array):
+        """An array that somebody else has made, as kernels take it; here there are none."""
+        return array
 
     def compile(self, file, real):
         """{kernel's name: function of (packed arguments, blocks)} of a kernel file."""
@@ -78,7 +84,7 @@ class CpuDevice:
 
 def hostText(file, real):
     """C++ that holds a kernel file's kernels for the host compiler."""
-    number = KernelFile.realNames[real]
+    number = realNames[real]
     return "\n".join([
         f"typedef {number} real;\ntypedef {number} accum;\n#define LANES {blockColumns}",
         (KernelFile.folder / "Host.h").read_text(),

@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 
 from minidl.Backend.Cpu import HostCompiler
+from minidl.Backend.Matrix import operand
 
 leastWork = 300_000  # operations; below this one thread is done before another has begun
 stripWork = 16_000_000  # operations that are worth a strip of their own
@@ -78,17 +79,6 @@ class MatMul:
         blocks = -(-m // rows) * -(-n // columns)
         return launch, blocks, packSizes(
             m, n, k, *rowStrides, transA, transB, rows, columns)
-
-
-def operand(matrix, trans):
-    """(a matrix of contiguous rows, whether it is to be transposed) for op(matrix)."""
-    rows, columns = matrix.shape
-    down, right = (stride // matrix.itemsize for stride in matrix.strides)
-    if right == 1 and down >= columns:
-        return matrix, trans
-    if down == 1 and right >= rows:
-        return matrix.T, not trans
-    return matrix.copy(), trans
 
 
 def tileSize(m, n, k, copyless):

@@ -2,11 +2,9 @@
 
 import numpy as np
 
+from minidl.Backend.Device import OutOfMemoryError
+
 alignment = 64  # a cache line, and the widest vector register
-
-
-class OutOfMemoryError(MemoryError):
-    """The device has no room for an array, not even after giving back all held memory."""
 
 
 class Memory(np.ndarray):

@@ -2,15 +2,10 @@
 
 import numpy as np
 
+from minidl.Backend import CTypes
 from minidl.Backend.Cpu import HostArray
 from minidl.Backend.Cpu.ElementLoop import ElementLoop, blocksOf, windowArguments, windowShare
 from minidl.Backend.Cpu.SourceModule import SourceModule
-
-typeNames = {
-    "?": "bool", "b": "signed char", "B": "unsigned char", "h": "short", "H": "unsigned short",
-    "i": "int", "I": "unsigned", "l": "long", "L": "unsigned long", "q": "long long",
-    "Q": "unsigned long long", "f": "float", "d": "double",
-}
 
 # A tree over 256 neighbours, then one result after the other: in vectors, and always in order.
 loops = """
@@ -43,7 +38,7 @@ class ReductionKernel:
             self, dtype_out, neutral, reduce_expr, map_expr, arguments, name, keep, options,
             preamble, allocator):
         self.dtype = np.dtype(dtype_out)
-        number = typeNames[self.dtype.char]
+        number = CTypes.names[self.dtype.char]
         arguments = arguments or f"const {number} *in"
         preamble = f"""{preamble}
 typedef {number} out_type;

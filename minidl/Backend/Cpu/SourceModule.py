@@ -13,13 +13,19 @@ from minidl.Backend.KernelFile import KernelError
 
 folder = Path(__file__).parent / "Simt"
 
-flags = [
+commonFlags = [
     "-w",  # a message then holds errors only
     "-nostdinc++",  # C's own headers: C++'s of the same names take longer than all the rest
     "-fno-strict-aliasing",  # kernels read memory as what they like, float4 for instance
     "-fno-semantic-interposition",  # a function may be inlined though its name can be seen
     "-Wl,-Bsymbolic",  # and means this library's own, whatever it is called
 ]
+
+
+def flags():
+    """What the host compiler is told beside HostCompiler.flags."""
+    # Else the __shared__ variables of two kernels of one name would be one, in all libraries.
+    return [*commonFlags, *(["-fno-gnu-unique"] if HostCompiler.isGcc() else [])]
 
 
 class Record(ctypes.Structure):
@@ -54,7 +60,7 @@ class SourceModule:
 
         file = keptFile(source) if keep else "kernel.cu"
         program = self.program(file, no_extern_c)
-        self.library = HostCompiler.load("SourceModule", program, [*flags, *self.options])
+        self.library = HostCompiler.load("SourceModule", program, [*flags(), *self.options])
         if self.text.cooperates:
             ctypes.c_void_p.in_dll(self.library, "minidlFibers").value = fibers()
             self.failure = (ctypes.c_char * 256).in_dll(self.library, "minidlFailure")

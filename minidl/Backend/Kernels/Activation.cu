@@ -6,14 +6,17 @@
 __global__ void reluForward(const real *x, real *y, int size)
 {
     GRID_LOOP(i, size)
-        y[i] = x[i] < 0 ? 0 : x[i];
+    {
+        accum v = x[i];
+        y[i] = v < 0 ? 0 : v;
+    }
 }
 
 // dx = dy where y > 0: exactly where x > 0.
 __global__ void reluBackward(const real *y, const real *grad, real *xGrad, int size)
 {
     GRID_LOOP(i, size)
-        xGrad[i] = y[i] > 0 ? grad[i] : 0;
+        xGrad[i] = y[i] > 0 ? (accum)grad[i] : 0;
 }
 
 
@@ -21,14 +24,17 @@ __global__ void reluBackward(const real *y, const real *grad, real *xGrad, int s
 __global__ void leakyReluForward(const real *x, real *y, int size, accum slope)
 {
     GRID_LOOP(i, size)
-        y[i] = x[i] < 0 ? slope * x[i] : x[i];
+    {
+        accum v = x[i];
+        y[i] = v < 0 ? slope * v : v;
+    }
 }
 
 __global__ void leakyReluBackward(
     const real *y, const real *grad, real *xGrad, int size, accum slope)
 {
     GRID_LOOP(i, size)
-        xGrad[i] = y[i] > 0 ? grad[i] : slope * grad[i];
+        xGrad[i] = y[i] > 0 ? (accum)grad[i] : slope * grad[i];
 }
 
 
@@ -76,7 +82,7 @@ __global__ void eluForward(const real *x, real *y, int size, accum a)
 __global__ void eluBackward(const real *y, const real *grad, real *xGrad, int size, accum a)
 {
     GRID_LOOP(i, size)
-        xGrad[i] = y[i] > 0 ? grad[i] : (real)(grad[i] * (y[i] + a));
+        xGrad[i] = y[i] > 0 ? (accum)grad[i] : grad[i] * (y[i] + a);
 }
 
 
@@ -103,15 +109,17 @@ __global__ void clipForward(const real *x, real *y, int size, accum low, accum h
 {
     GRID_LOOP(i, size)
     {
-        accum v = x[i] < low ? low : x[i];
+        accum v = x[i];
+        v = v < low ? low : v;
         y[i] = v > high ? high : v;
     }
 }
 
-// dx = dy strictly between the two bounds
+// dx = dy strictly between the two bounds, as rounded as those in y
 __global__ void clipBackward(
     const real *y, const real *grad, real *xGrad, int size, accum low, accum high)
 {
+    accum least = (real)low, most = (real)high;
     GRID_LOOP(i, size)
-        xGrad[i] = y[i] > low && y[i] < high ? grad[i] : 0;
+        xGrad[i] = y[i] > least && y[i] < most ? (accum)grad[i] : 0;
 }

@@ -24,7 +24,7 @@ __device__ accum finiteOrZero(accum value) { return value - value == 0 ? value :
 
 // Moves the running statistics towards those of the batch, the variance to its unbiased estimate.
 __device__ void follow(
-    real &mean, real &var, accum batchMean, accum squares, int count, accum factor)
+    accum &mean, accum &var, accum batchMean, accum squares, int count, accum factor)
 {
     mean += factor * (batchMean - mean);
     var += factor * (squares / (count > 1 ? count - 1 : 1) - var);
@@ -32,8 +32,8 @@ __device__ void follow(
 
 
 __global__ void trainMaps(
-    const real *x, const real *scale, const real *bias,
-    real *y, real *batchMean, real *batchInvStd, real *mean, real *var,
+    const real *x, const accum *scale, const accum *bias,
+    real *y, accum *batchMean, accum *batchInvStd, accum *mean, accum *var,
     int batch, int maps, int inner, accum epsilon, accum factor)
 {
     int map = blockIdx.x, count = batch * inner;
@@ -69,8 +69,8 @@ __global__ void trainMaps(
 
 
 __global__ void trainFeatures(
-    const real *x, const real *scale, const real *bias,
-    real *y, real *batchMean, real *batchInvStd, real *mean, real *var,
+    const real *x, const accum *scale, const accum *bias,
+    real *y, accum *batchMean, accum *batchInvStd, accum *mean, accum *var,
     int batch, int maps, accum epsilon, accum factor)
 {
     int first = blockIdx.x * BLOCK_COLUMNS;
@@ -130,12 +130,12 @@ __global__ void trainFeatures(
 
 // Normalizes with the running statistics; `y` may be `x`.
 __global__ void inferMaps(
-    const real *x, const real *scale, const real *bias, const real *mean, const real *var,
+    const real *x, const accum *scale, const accum *bias, const accum *mean, const accum *var,
     real *y,
     int batch, int maps, int inner, accum epsilon)
 {
     int map = blockIdx.x;
-    accum mu = mean[map], slope = scale[map] / sqrt((accum)var[map] + epsilon), offset = bias[map];
+    accum mu = mean[map], slope = scale[map] / sqrt(var[map] + epsilon), offset = bias[map];
 
     ROW_LOOP(n, i, batch, inner)
         y[(n * maps + map) * inner + i] = (x[(n * maps + map) * inner + i] - mu) * slope + offset;
@@ -143,7 +143,7 @@ __global__ void inferMaps(
 
 
 __global__ void inferFeatures(
-    const real *x, const real *scale, const real *bias, const real *mean, const real *var,
+    const real *x, const accum *scale, const accum *bias, const accum *mean, const accum *var,
     real *y,
     int batch, int maps, accum epsilon)
 {
@@ -152,7 +152,7 @@ __global__ void inferFeatures(
     LANE_LOOP(lane, map, first, maps)
     {
         mu[lane] = mean[map];
-        slope[lane] = scale[map] / sqrt((accum)var[map] + epsilon);
+        slope[lane] = scale[map] / sqrt(var[map] + epsilon);
         offset[lane] = bias[map];
     }
 
@@ -167,9 +167,9 @@ __global__ void inferFeatures(
 //     dBias = sum(g),    dScale = sum(g * xHat)
 //     dx = scale * invStd * (g - <g> - xHat * <g * xHat>)
 __global__ void backwardMaps(
-    const real *x, const real *grad, const real *scale,
-    const real *batchMean, const real *batchInvStd,
-    real *xGrad, real *scaleGrad, real *biasGrad,
+    const real *x, const real *grad, const accum *scale,
+    const accum *batchMean, const accum *batchInvStd,
+    real *xGrad, accum *scaleGrad, accum *biasGrad,
     int batch, int maps, int inner)
 {
     int map = blockIdx.x, count = batch * inner;
@@ -201,9 +201,9 @@ __global__ void backwardMaps(
 
 
 __global__ void backwardFeatures(
-    const real *x, const real *grad, const real *scale,
-    const real *batchMean, const real *batchInvStd,
-    real *xGrad, real *scaleGrad, real *biasGrad,
+    const real *x, const real *grad, const accum *scale,
+    const accum *batchMean, const accum *batchInvStd,
+    real *xGrad, accum *scaleGrad, accum *biasGrad,
     int batch, int maps)
 {
     int first = blockIdx.x * BLOCK_COLUMNS;
@@ -250,12 +250,12 @@ __global__ void backwardFeatures(
 // Gradients of inference: the running statistics are constants, so dx = scale * g / sqrt(var +
 // epsilon).
 __global__ void inferBackwardMaps(
-    const real *x, const real *grad, const real *scale, const real *mean, const real *var,
-    real *xGrad, real *scaleGrad, real *biasGrad,
+    const real *x, const real *grad, const accum *scale, const accum *mean, const accum *var,
+    real *xGrad, accum *scaleGrad, accum *biasGrad,
     int batch, int maps, int inner, accum epsilon)
 {
     int map = blockIdx.x;
-    accum mu = mean[map], invStd = 1 / sqrt((accum)var[map] + epsilon), slope = scale[map] * invStd;
+    accum mu = mean[map], invStd = 1 / sqrt(var[map] + epsilon), slope = scale[map] * invStd;
 
     accum sumG = 0, sumGX = 0;
     ROW_LOOP(n, i, batch, inner)

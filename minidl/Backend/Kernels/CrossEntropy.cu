@@ -8,7 +8,7 @@
 
 
 __global__ void crossEntropy(
-    const real *scores, const int *labels, const real *weights, real *grad, real *errors,
+    const real *scores, const int *labels, const accum *weights, real *grad, accum *errors,
     int batch, int classes, int inner, int weighted)
 {
     scores += (long long)blockIdx.x * classes * inner;
@@ -28,12 +28,12 @@ __global__ void crossEntropy(
         for (int c = 0; c < classes; ++c)
         {
             accum p = exp((accum)scores[c * inner + i] - most) / sum;
-            accum w = weighted ? (accum)weights[c] : (accum)1;
+            accum w = weighted ? weights[c] : 1;
             grad[c * inner + i] = w * ((c == label) - p) / batch;
         }
         if (label >= 0 && label < classes)
         {
-            accum w = weighted ? (accum)weights[label] : (accum)1;
+            accum w = weighted ? weights[label] : 1;
             error -= w * ((accum)scores[label * inner + i] - most - log(sum));
         }
     }

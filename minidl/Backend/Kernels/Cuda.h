@@ -51,3 +51,7 @@ __device__ int rowWidth(int length)
 
 BLOCK_JOIN(blockSum, a + b)
 BLOCK_JOIN(blockMax, a < b ? b : a)
+
+// cos(2 pi x) and sin(2 pi x), without the local memory that cos takes for large angles.
+__device__ accum cosOfTurns(accum x) { return cospi(2 * x); }
+__device__ accum sinOfTurns(accum x) { return sinpi(2 * x); }

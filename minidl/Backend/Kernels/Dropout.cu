@@ -5,5 +5,5 @@ __global__ void dropout(
     const real *x, const unsigned *rands, real *y, int size, unsigned partition, accum scale)
 {
     GRID_LOOP(i, size)
-        y[i] = rands[i] < partition ? (real)(scale * x[i]) : (real)0;
+        y[i] = rands[i] < partition ? scale * x[i] : 0;
 }

@@ -78,6 +78,10 @@ __device__ float cos(float x) { return __builtin_cosf(x); }
 __device__ float sin(float x) { return __builtin_sinf(x); }
 __device__ float fabs(float x) { return __builtin_fabsf(x); }
 
+// cos(2 pi x) and sin(2 pi x)
+__device__ accum cosOfTurns(accum x) { return cos((accum)6.283185307179586 * x); }
+__device__ accum sinOfTurns(accum x) { return sin((accum)6.283185307179586 * x); }
+
 __device__ float powerOfTwo(int n)
 {
     int bits = (n + 127) << 23;

@@ -5,7 +5,7 @@
 //
 // The gradient is the ascent direction. `errors` has the sum of each row, divided by 2 length.
 __global__ void meanSquares(
-    const real *pred, const real *target, real *grad, real *errors, int batch, int length)
+    const real *pred, const real *target, real *grad, accum *errors, int batch, int length)
 {
     accum share = 1 / ((accum)batch * length), squares = 0;
     long long row = (long long)blockIdx.x * length;

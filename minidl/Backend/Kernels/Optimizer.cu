@@ -1,6 +1,20 @@
 // One step of an optimizer over all parameters: g is the ascent direction, so every step adds to p.
 
 
+// Before a step on parameters of 16 bits: their gradient in full, and the master copy of those that
+// are no longer what it was rounded to, since others have set them.
+__global__ void widen(
+    const real *grad, const real *param, accum *gradInFull, accum *master, int size)
+{
+    GRID_LOOP(i, size)
+    {
+        accum p = param[i];
+        gradInFull[i] = grad[i];
+        master[i] = (real)master[i] == p ? master[i] : p;
+    }
+}
+
+
 // p += rate g
 __global__ void sgd(const real *grad, real *param, int size, accum rate)
 {

@@ -104,9 +104,8 @@ __global__ void randomNormal(
         Four bits = drawn(i / 2, low, high, key0, key1);
         unsigned u = i % 2 ? bits.c : bits.a, v = i % 2 ? bits.d : bits.b;
         accum radius = sigma * sqrt(-2 * log(1 - unit(u)));
-        accum angle = (accum)6.283185307179586 * unit(v);
-        y[2 * i] = mean + radius * cos(angle);
+        y[2 * i] = mean + radius * cosOfTurns(unit(v));
         if (2 * i + 1 < size)
-            y[2 * i + 1] = mean + radius * sin(angle);
+            y[2 * i + 1] = mean + radius * sinOfTurns(unit(v));
     }
 }

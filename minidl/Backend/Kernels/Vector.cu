@@ -38,7 +38,7 @@ __global__ void sumRows(const real *a, real *sums, int rows, int columns, accum 
 
 
 // sums[index] = sum of a, in one block
-__global__ void sumTo(const real *a, real *sums, int size, int index)
+__global__ void sumTo(const real *a, accum *sums, int size, int index)
 {
     accum sum = 0;
     BLOCK_LOOP(i, size)
@@ -47,6 +47,20 @@ __global__ void sumTo(const real *a, real *sums, int size, int index)
 
     if (threadIdx.x == 0)
         sums[index] = sum;
+}
+
+
+// Between data and the sums of it, whose type is wider for data of 16 bits
+__global__ void toAccum(const real *x, accum *y, int size)
+{
+    GRID_LOOP(i, size)
+        y[i] = x[i];
+}
+
+__global__ void fromAccum(const accum *x, real *y, int size)
+{
+    GRID_LOOP(i, size)
+        y[i] = x[i];
 }
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from minidl.Backend.gpuarray import empty
 from minidl.Backend.KernelFile import KernelFile
+from minidl.Backend.Precision import sumType
 
 kernels = KernelFile("CrossEntropy")
 
@@ -13,9 +14,9 @@ kernels = KernelFile("CrossEntropy")
 def crossEntropy(scores, labels, weights=None):
     """Returns (errors, grad): the error of each sample, and the ascent direction of their mean."""
     batch, classes, inner = scores.shape[0], scores.shape[1], prod(scores.shape[2:])
-    grad, errors = empty(scores.shape, scores.dtype), empty(batch, scores.dtype)
+    grad, errors = empty(scores.shape, scores.dtype), empty(batch, sumType(scores.dtype))
     kernels.crossEntropy(
-        batch, scores, labels, scores if weights is None else weights, grad, errors,
+        batch, scores, labels, errors if weights is None else weights, grad, errors,
         batch, classes, inner, weights is not None)
     return errors, grad
 

@@ -3,6 +3,7 @@
 import functools
 
 from minidl.Backend import Device
+from minidl.Backend.gpuarray import adopted
 
 
 def matMul(a, b, out=None, bias=None, relu=None, transA=False, transB=False, alpha=1.0, beta=0.0):
@@ -16,6 +17,8 @@ def matMul(a, b, out=None, bias=None, relu=None, transA=False, transB=False, alp
         relu: an array like out that takes max(out, 0) as well, or None; may be out.
     """
     device = Device.current()
+    if not hasattr(a, "layout") or not hasattr(b, "layout"):
+        a, b = adopted(a), adopted(b)
     shape, row = resultShapes(a.shape, b.shape, transA, transB)
     if out is None:
         out = device.empty(shape, a.dtype)

@@ -1,9 +1,17 @@
 """Steps of optimizers, which change `param` in place: launches for Kernels/Optimizer.cu."""
 
 from minidl.Backend.Device import elements
+from minidl.Backend.gpuarray import empty
 from minidl.Backend.KernelFile import KernelFile
 
 kernels = KernelFile("Optimizer")
+
+
+def widen(param, grad, master):
+    """The gradient in the dtype of `master`, which takes over what others have put into `param`."""
+    gradInFull = empty(grad.shape, master.dtype)
+    kernels.widen(elements(param.size), grad, param, gradInFull, master, param.size)
+    return gradInFull
 
 
 def sgd(param, grad, rate):

@@ -5,6 +5,7 @@ import numpy as np
 from minidl.Backend.Device import columns, elements
 from minidl.Backend.gpuarray import contiguous, empty, to_gpu
 from minidl.Backend.KernelFile import KernelFile
+from minidl.Backend.Precision import isFloating, isHalf, sumType
 
 kernels = KernelFile("Vector")
 
@@ -34,15 +35,29 @@ def sumTo(array, out, index):
     return out
 
 
+def cast(array, dtype, out=None):
+    """out = `array`, rounded to `dtype`"""
+    out = empty(array.shape, dtype) if out is None else out
+    if array.dtype == out.dtype:
+        out[...] = array
+    elif isHalf(array.dtype) and out.dtype == sumType(array.dtype):
+        kernels.toAccum(elements(array.size), array, out, array.size)
+    elif isHalf(out.dtype) and array.dtype == sumType(out.dtype):
+        kernels.fromAccum(elements(array.size), array, out, array.size)
+    else:
+        out.set(array.get().astype(out.dtype))  # rare, and not worth a kernel
+    return out
+
+
 def gather(array, indices):
     """The rows of `array` that the int32 array `indices` names, in its order."""
     array = contiguous(array)
-    if array.dtype.kind != "f" and array.dtype != np.int32:
+    if not isFloating(array.dtype) and array.dtype != np.int32:
         return to_gpu(array.get()[indices.get()])  # rare, and not worth a kernel
 
     out = empty((indices.size,) + array.shape[1:], array.dtype)
     length = array.size // max(array.shape[0], 1)
     if out.size:
-        kernel = kernels.gatherRows if array.dtype.kind == "f" else kernels.gatherLabels
+        kernel = kernels.gatherRows if isFloating(array.dtype) else kernels.gatherLabels
         kernel(indices.size, array, indices, out, length)
     return out

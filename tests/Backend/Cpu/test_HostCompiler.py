@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from minidl.Backend import KernelCache
 from minidl.Backend.Cpu import HostCompiler
 from minidl.Backend.Cpu.HostCompiler import CompilerError, load
 from tests.Processes import compilerScript, run, start, useKernel
@@ -21,7 +22,7 @@ def builds(monkeypatch):
 
     def record(stem, *arguments):
         stems.append(stem)
-        build(stem, *arguments)
+        return build(stem, *arguments)
 
     monkeypatch.setattr(HostCompiler, "build", record)
     return stems
@@ -89,33 +90,33 @@ def test_damaged_entry_is_built_anew(damage, cache, builds):
     damage(path, other)
     before = len(builds)
 
-    assert not HostCompiler.isSound(path)
+    assert not KernelCache.isSound(path)
     assert load("Answer", text).answer() == 42
-    assert len(builds) == before + 1 and HostCompiler.isSound(path)
+    assert len(builds) == before + 1 and KernelCache.isSound(path)
 
 
 def test_key_changes_with_text_flags_compiler_and_processor(monkeypatch):
     command = [shutil.which("sh"), "-O3"]
-    key = HostCompiler.keyOf(text, command)
+    key = HostCompiler.making(text, command)
 
-    assert HostCompiler.keyOf(text, command) == key
-    assert HostCompiler.keyOf(otherText, command) != key
-    assert HostCompiler.keyOf(text, [*command, "-g"]) != key
-    assert HostCompiler.keyOf(text, [command[0], "-O", "3"]) != key
-    assert HostCompiler.keyOf(text, [shutil.which("cat"), "-O3"]) != key
+    assert HostCompiler.making(text, command) == key
+    assert HostCompiler.making(otherText, command) != key
+    assert HostCompiler.making(text, [*command, "-g"]) != key
+    assert HostCompiler.making(text, [command[0], "-O", "3"]) != key
+    assert HostCompiler.making(text, [shutil.which("cat"), "-O3"]) != key
     with monkeypatch.context() as patch:
         patch.setattr(HostCompiler, "compilerIdentity", lambda program: "a newer version")
-        assert HostCompiler.keyOf(text, command) != key
+        assert HostCompiler.making(text, command) != key
     with monkeypatch.context() as patch:
         patch.setattr(HostCompiler, "processor", lambda: "another model")
-        assert HostCompiler.keyOf(text, command) != key
+        assert HostCompiler.making(text, command) != key
 
 
 def test_key_changes_with_nothing_else(tmp_path):
     script = (
         "import os, sys; sys.path.insert(0, os.getcwd()); os.chdir({!r})\n"
         "from minidl.Backend.Cpu import HostCompiler\n"
-        "print(HostCompiler.keyOf('text', [*HostCompiler.compiler(), '-O3']))")
+        "print(HostCompiler.making('text', [*HostCompiler.compiler(), '-O3']))")
 
     first = run(script.format("/"), PYTHONHASHSEED=1)
     second = run(script.format(str(tmp_path)), PYTHONHASHSEED=2, HOME=tmp_path, LC_ALL="C",
@@ -195,8 +196,9 @@ def test_named_compiler_that_is_none_is_an_error(fresh, monkeypatch):
 
 
 def test_library_that_the_system_does_not_load_is_an_error(cache, monkeypatch):
-    def build(stem, text, command, path):
-        path.write_bytes(b"no library" + HostCompiler.digest(path, b"no library"))
+    def build(stem, text, command, folder):
+        (folder / "library.so").write_bytes(b"no library")
+        return folder / "library.so"
 
     monkeypatch.setattr(HostCompiler, "build", build)
 
@@ -259,7 +261,7 @@ def test_killed_process_leaves_no_lock_and_no_half_library(slowOnce, tmp_path):
     os.kill(compilerId, signal.SIGKILL)
 
     assert len(left) == 1 and not entries(cache, "*.build-*")
-    assert len(entries(cache)) == 1 and HostCompiler.isSound(entries(cache)[0])
+    assert len(entries(cache)) == 1 and KernelCache.isSound(entries(cache)[0])
 
 
 def test_child_forked_while_a_thread_compiles_gets_its_library(slowOnce, tmp_path):

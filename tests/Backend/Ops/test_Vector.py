@@ -44,6 +44,21 @@ def test_sumRows(shape, dtype, rng):
     np.testing.assert_allclose(out.get(), 0.5 * a.sum(0) + 2 * sums, rtol=1e-5, atol=1e-5)
 
 
+@sizes
+@dtypes
+@pytest.mark.parametrize("wanted", [np.float32, np.float64])
+def test_cast(size, dtype, wanted, rng):
+    values = rng.standard_normal(size).astype(dtype)
+    array, out = gpuarray.to_gpu(values), gpuarray.empty(size, wanted)
+
+    made = Vector.cast(array, wanted)
+
+    assert made.dtype == wanted and made is not array
+    assert made.get().tobytes() == values.astype(wanted).tobytes()
+    assert Vector.cast(array, wanted, out=out) is out
+    assert out.get().tobytes() == made.get().tobytes()
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.int64, np.uint8])
 @pytest.mark.parametrize("shape", [(9,), (9, 4), (9, 2, 3), (9, 0)])
 def test_gather(shape, dtype, rng):

@@ -1,15 +1,18 @@
 import pytest
 
 from minidl import Config
+from minidl.Backend import KernelCache
 from minidl.Backend.Cpu import HostCompiler
 
-cached = [HostCompiler.cacheFolder, HostCompiler.compiler, HostCompiler.compilerIdentity]
+cached = [
+    KernelCache.cacheFolder, HostCompiler.compiler, HostCompiler.compilerIdentity,
+    HostCompiler.isGcc]
 
 
 @pytest.fixture
 def fresh(monkeypatch):
     """What a process finds out once is found out anew, in the test and after it."""
-    zig = HostCompiler.cacheFolder() / "zig"
+    zig = KernelCache.cacheFolder() / "zig"
     monkeypatch.setenv("ZIG_GLOBAL_CACHE_DIR", str(zig))
     for function in cached:
         function.cache_clear()

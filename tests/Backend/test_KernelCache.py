@@ -1,10 +1,11 @@
-"""The folder of compiled libraries (HostCompiler.cacheFolder), and those that must not be used."""
+"""The folder of compiled libraries (KernelCache.cacheFolder), and those that must not be used."""
 
 import os
 
 import pytest
 
 from minidl import Config
+from minidl.Backend import KernelCache
 from minidl.Backend.Cpu import HostCompiler
 from tests.Processes import run, useKernel
 
@@ -63,7 +64,7 @@ def test_unfit_cache_folder_is_not_used(make, reason, fresh, tmp_path, monkeypat
     monkeypatch.setattr(Config, "cacheFolder", str(folder))
 
     with pytest.warns(RuntimeWarning, match=f"{reason}.*MINIDL_CACHE can name another"):
-        used = HostCompiler.cacheFolder()
+        used = KernelCache.cacheFolder()
 
     assert used != folder and used.stat().st_mode & 0o777 == 0o700
     assert HostCompiler.load("Answer", text).answer() == 42
@@ -75,20 +76,20 @@ def test_warning_of_an_unfit_folder_can_be_turned_off(fresh, tmp_path, monkeypat
     monkeypatch.setattr(Config, "cacheFolder", str(tmp_path / "cache"))
     monkeypatch.setattr(Config, "showWarnings", False)
 
-    assert HostCompiler.cacheFolder() != tmp_path / "cache"
+    assert KernelCache.cacheFolder() != tmp_path / "cache"
 
 
 def test_folder_that_its_user_cannot_write_is_not_used():
     # Root can write anywhere, so a process of root's becomes another user's first.
     script = """
 import os, pathlib, tempfile
-from minidl.Backend.Cpu import HostCompiler
+from minidl.Backend import KernelCache
 folder = pathlib.Path(tempfile.mkdtemp())
 if os.getuid() == 0:
     os.chown(folder, 12345, 12345)
     os.setuid(12345)
 folder.chmod(0o500)
-print(HostCompiler.whyUnfit(folder))
+print(KernelCache.whyUnfit(folder))
 folder.rmdir()
 """
     assert run(script)[0] == "cannot be written\n"
@@ -110,11 +111,11 @@ def test_unset_home_is_found_or_not_used(tmp_path):
     # Without HOME the user's entry in the password file names it; user 12345 has none.
     script = """
 import os
-from minidl.Backend.Cpu import HostCompiler
+from minidl.Backend import KernelCache
 if os.getuid() == 0:
     os.setuid(12345)
-folder = HostCompiler.namedFolder()
-print(folder.parts[0], HostCompiler.whyUnfit(folder))
+folder = KernelCache.namedFolder()
+print(folder.parts[0], KernelCache.whyUnfit(folder))
 """
     out, _ = run(script, HOME=None, MINIDL_CACHE=None, XDG_CACHE_HOME=None)
 
@@ -130,6 +131,6 @@ print(folder.parts[0], HostCompiler.whyUnfit(folder))
     ({"MINIDL_CACHE": "", "XDG_CACHE_HOME": "", "HOME": "/a"}, "/a/.cache/minidl"),
 ])
 def test_cache_folder_is_where_the_user_says_or_keeps_such_things(environment, expected):
-    out, _ = run("from minidl.Backend.Cpu.HostCompiler import namedFolder; print(namedFolder())",
+    out, _ = run("from minidl.Backend.KernelCache import namedFolder; print(namedFolder())",
                  **environment)
     assert out == expected + "\n"

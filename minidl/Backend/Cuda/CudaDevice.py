@@ -1,0 +1,133 @@
+"""The GPU as a device: PyCUDA's arrays and context, kernels from nvcc, one stream for all work."""
+
+import concurrent.futures
+import contextlib
+import functools
+import os
+import shutil
+
+import numpy as np
+import pycuda.driver as drv
+
+from minidl.Backend import KernelFile
+from minidl.Backend.Cuda import CudaArray, CudaCompiler, CudaText, Toolkit
+from minidl.Backend.Cuda.Context import Context
+from minidl.Backend.Cuda.ElementwiseKernel import ElementwiseKernel
+from minidl.Backend.Cuda.MatMul import MatMul
+from minidl.Backend.Cuda.MemoryPool import MemoryPool
+from minidl.Backend.Cuda.ReductionKernel import ReductionKernel
+from minidl.Backend.Cuda.SourceModule import SourceModule
+from minidl.Backend.Cuda.StridedCopy import StridedCopy
+from minidl.Backend.Cuda.Transfers import Transfers
+
+block = CudaText.block
+blocksPerProcessor = 8  # that a loop over elements is shared by: as many as run at once
+
+
+class CudaDevice:
+    name = "cuda"
+    GPUArray = CudaArray.GPUArray
+    empty = staticmethod(CudaArray.empty)
+    toDevice = staticmethod(CudaArray.fromHost)
+    adopt = staticmethod(CudaArray.adopt)
+    SourceModule = SourceModule
+    ElementwiseKernel = ElementwiseKernel
+    ReductionKernel = ReductionKernel
+    realNames = CudaText.realNames
+    dtypes = [(np.float32, 1e-5), (np.float64, 1e-12), (np.float16, 1e-2)]
+
+    def __init__(self, index):
+        self.context = Context(index)
+        gpu = self.context.device
+        self.putNvccOnPath()
+        self.architecture = "sm_{}{}".format(*gpu.compute_capability())
+        self.mostBlocks = blocksPerProcessor * gpu.multiprocessor_count
+        # Its work comes after that of the default stream and before it, as the calls were made: so
+        # PyCUDA's own functions and the user's kernels see what minidl has computed.
+        self.stream = drv.Stream()
+        self.memoryPool = MemoryPool(self.context, self.stream)
+        self.transfers = Transfers(self.context, self.stream)
+        self.strided = StridedCopy(self)
+        self.matMul = MatMul(self)
+        self.modules = []
+        with contextlib.suppress(ImportError):
+            import ml_dtypes
+
+            self.dtypes = [*self.dtypes, (ml_dtypes.bfloat16, 5e-2)]
+
+    def putNvccOnPath(self):
+        """PyCUDA's own functions, sums of arrays for instance, call nvcc by its bare name."""
+        nvcc = Toolkit.nvcc()
+        if nvcc is not None and shutil.which("nvcc") != str(nvcc):
+            os.environ["PATH"] = os.pathsep.join([str(nvcc.parent), os.environ.get("PATH", "")])
+
+    def compile(self, file, real):
+        """{kernel's name: function of (packed arguments, blocks)} of a kernel file."""
+        text = CudaText.cudaText(file, real)
+        if not CudaCompiler.isCached(file.stem, text, self.architecture):
+            compileAhead(real, self.architecture)
+        module = self.load(file.stem, text)
+        return {name: self.function(module, name) for name in file.declarations}
+
+    def load(self, stem, text):
+        """A PyCUDA module of CUDA C."""
+        code = CudaCompiler.cubin(stem, text, self.architecture)
+        module = self.guarded(drv.module_from_buffer, code)
+        self.modules.append(module)  # a function is of no use when its module has gone
+        return module
+
+    def function(self, module, name):
+        """What launches a kernel, as a function of (packed arguments, blocks)."""
+        return self.launcher(module.get_function(name), (block, 1, 1))
+
+    def launcher(self, function, threads):
+        """The same for one of PyCUDA's functions, with so many threads in a block."""
+        launchKernel, stream = function._launch_kernel, self.stream
+
+        def launch(packed, blocks):
+            try:
+                launchKernel((blocks,), threads, packed, 0, stream)
+            except drv.LogicError as error:
+                if blocks == 0:
+                    return
+                self.context.recover(error)
+                launchKernel((blocks,), threads, packed, 0, stream)
+
+        return launch
+
+    def guarded(self, function, *args):
+        """function(*args), in a thread too that has not called CUDA before."""
+        try:
+            return function(*args)
+        except drv.LogicError as error:
+            self.context.recover(error)
+            return function(*args)
+
+    def reduce(self, function, array):
+        """function(array), for one of numpy's that gives a single number, as an array."""
+        return self.toDevice(function(array.get()))
+
+    def elements(self, size):
+        return max(1, min(-(-size // block), self.mostBlocks))
+
+    def columns(self, number):
+        return -(-number // block)
+
+    def synchronize(self):
+        """Waits for all work of this context."""
+        self.guarded(drv.Context.synchronize)
+
+    def describe(self):
+        gpu = self.context.device
+        return f"{gpu.name()}, {gpu.total_memory() / 2**30:.0f} GiB, {self.architecture}"
+
+
+@functools.cache
+def compileAhead(real, architecture):
+    """Compiles all kernel files in the background: where one is missing, more will be."""
+    pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count(), "minidl-compile")
+    for path in sorted(KernelFile.folder.glob("*.cu")):
+        file = KernelFile.KernelFile(path.stem)
+        text = CudaText.cudaText(file, real)
+        pool.submit(CudaCompiler.cubin, file.stem, text, architecture)
+    pool.shutdown(wait=False)

@@ -1,0 +1,95 @@
+"""A kernel that loops over the elements of its arrays, elementwise or to reduce them."""
+
+import re
+import struct
+from typing import NamedTuple
+
+from minidl.Backend import CTypes, Device
+from minidl.Backend.Cuda.CudaText import block
+from minidl.Backend.Cuda.SourceModule import SourceModule
+from minidl.Backend.KernelFile import KernelError
+
+argument = re.compile(r"([\w\s]+?)\s*(\*?)\s*(?:__restrict__\s+)?(\w+)\s*(\[\s*\])?")
+qualifiers = re.compile(r"\b(const|volatile|__restrict__)\b")
+
+
+class Window(NamedTuple):
+    """`i` takes `number` values from `start` on, `step` apart, of the `n` elements of an array."""
+
+    start: int
+    step: int
+    number: int
+    n: int
+
+
+# How the window is declared, after the user's arguments.
+windowArguments = "long minidlStart, long minidlStep, long minidlNumber, long n"
+indexOf = "const long i = minidlStart + minidlAt * minidlStep;"
+
+
+class ElementLoop:
+    """
+    Args:
+        name: of the kernel.
+        arguments: the user's declaration.
+        text: the module's, whose kernel takes `hidden` more arguments, by struct's letters.
+    """
+
+    def __init__(self, name, arguments, text, keep, options, hidden=""):
+        self.name = name
+        self.letters = [letterOf(name, part) for part in arguments.split(",")]
+        self.pointers = [n for n, letter in enumerate(self.letters) if letter == "P"]
+        if not self.pointers:
+            self.fail("needs an array among its arguments")
+        self.device = Device.current()
+        function = SourceModule(text, keep=keep, options=options).get_function(name)
+        self.function = function  # keeps the code
+        self.launcher = self.device.launcher(function, (block, 1, 1))
+        self.pack = struct.Struct("".join(self.letters) + hidden + "4q").pack
+
+    def window(self, args, within, slice):
+        """The Window of a call with the user's arguments, after their check."""
+        if len(args) != len(self.letters):
+            self.fail(f"takes {len(self.letters)} arguments, got {len(args)}")
+        arrays = [self.device.adopt(args[number]) for number in self.pointers]
+        if bad := [array for array in arrays if not isinstance(array, self.device.GPUArray)]:
+            self.fail(f"needs an array on the device for each pointer, got {type(bad[0]).__name__}")
+        if any(array.shape != arrays[0].shape for array in arrays):
+            self.fail(f"arrays must have one shape, got {', '.join(str(a.shape) for a in arrays)}")
+        if any(array.layout is None for array in arrays):
+            self.fail("arrays must be contiguous")
+
+        n = arrays[0].size
+        if slice is not None:
+            values = range(*slice.indices(n))
+        elif within is not None:
+            values = range(within.start or 0, within.stop, within.step or 1)
+        else:
+            values = range(n)
+        return Window(values.start, values.step, len(values), n)
+
+    def launch(self, args, window, blocks, *hidden):
+        values = [self.device.adopt(arg).ptr if letter == "P" else arg
+                  for letter, arg in zip(self.letters, args, strict=True)]
+        try:
+            packed = self.pack(*values, *hidden, *window)
+        except struct.error as error:
+            self.fail(f"got {', '.join(map(repr, args))}: {error}")
+        self.launcher(packed, blocks)
+
+    def fail(self, message):
+        raise KernelError(f"kernel {self.name}: {message}") from None
+
+
+def letterOf(kernel, declaration):
+    """struct's letter for an argument as C declares it."""
+    match = argument.fullmatch(qualifiers.sub("", declaration).strip())
+    if match is None:
+        raise KernelError(f"kernel {kernel}: cannot read the argument '{declaration.strip()}'")
+    if match[2] or match[4]:
+        return "P"
+    name = " ".join(match[1].split())
+    if name not in CTypes.letters:
+        raise KernelError(f"kernel {kernel}: argument {match[3]} is of type {name}, and scalars "
+                          f"must be of one of C's numbers")
+    return CTypes.letters[name]

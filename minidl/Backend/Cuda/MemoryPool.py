@@ -1,0 +1,69 @@
+"""Device memory that is kept when an array goes, by PyCUDA's pool."""
+
+import pycuda.driver as drv
+import pycuda.tools
+
+from minidl.Backend.Device import OutOfMemoryError
+
+least = 16  # bytes: of the smallest piece
+
+
+class MemoryPool:
+    """The CPU's MemoryPool for device memory; `context` is the one that the memory belongs to."""
+
+    def __init__(self, context, stream):
+        self.context, self.stream = context, stream
+        self.pool = pycuda.tools.DeviceMemoryPool()
+        self.keepOne()
+
+    def keepOne(self):
+        # As long as the pool holds a piece, memory comes back to it without a look at the context:
+        # arrays may outlive that, at the interpreter's end for instance.
+        self.pool.allocate(1)
+
+    def allocate(self, nbytes):
+        """Memory of at least `nbytes`; it comes back when the object goes."""
+        return self.take(self.pool.allocate, nbytes)
+
+    def take(self, allocate, nbytes):
+        try:
+            return allocate(max(nbytes, least))
+        except drv.MemoryError:
+            free, total = drv.mem_get_info()
+            raise OutOfMemoryError(
+                f"asked for {nbytes} bytes, {free} of the device's {total} are free and "
+                f"{self.pool.active_bytes} in use by arrays") from None
+        except drv.Error as error:
+            self.context.recover(error)
+            return allocate(max(nbytes, least))
+
+    def freeHeld(self):
+        """Gives all memory that no array uses back to the system."""
+        self.pool.free_held()
+        self.keepOne()
+
+    def stopHolding(self):
+        """From now on memory goes back to the system when its array goes."""
+        self.pool.stop_holding()
+
+    def setupDebug(self):
+        """
+        From now on new arrays of floating point numbers are full of NaN, others of -1 or 255, and
+        each lies in a piece of exactly its size.
+        """
+        self.allocate = self.allocateDirty
+
+    def allocateDirty(self, nbytes):
+        memory = self.take(drv.mem_alloc, nbytes)
+        drv.memset_d8_async(memory, 0xFF, max(nbytes, least), self.stream)
+        return memory
+
+    def getStats(self):
+        """(pieces held, bytes held, pieces asked of the driver and not given back)."""
+        pool = self.pool
+        held = pool.managed_bytes - pool.active_bytes
+        return pool.held_blocks, held, pool.held_blocks + pool.active_blocks
+
+    @property
+    def systemAllocations(self):
+        return self.getStats()[2]

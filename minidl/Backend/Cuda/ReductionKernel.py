@@ -1,0 +1,86 @@
+"""The GPU's half of minidl.Backend.ReductionKernel."""
+
+import struct
+
+import numpy as np
+
+from minidl.Backend import CTypes
+from minidl.Backend.Cuda.CudaText import block
+from minidl.Backend.Cuda.ElementLoop import ElementLoop, indexOf, windowArguments
+from minidl.Backend.Cuda.SourceModule import SourceModule
+
+each = 4  # neighbours that a thread reduces by itself
+packJoin = struct.Struct("PPi").pack
+
+# A block has one run of elements, and goes over it a tile at a time. In a tile neighbours are
+# reduced with neighbours, so that the order is always that of the elements.
+loops = """
+    __shared__ out_type tree[{block}];
+    const long first = minidlNumber * blockIdx.x / gridDim.x;
+    const long last = minidlNumber * (blockIdx.x + 1l) / gridDim.x;
+    out_type sum = {neutral};
+    for (long tile = first; tile < last; tile += {block} * {each})
+    {{
+        out_type mine = {neutral};
+        for (long k = 0, minidlAt = tile + threadIdx.x * {each}l; k < {each}; ++k, ++minidlAt)
+            if (minidlAt < last)
+            {{
+                {indexOf}
+                mine = minidlReduce(mine, {map});
+            }}
+        tree[threadIdx.x] = mine;
+        for (int step = 1; step < {block}; step *= 2)
+        {{
+            __syncthreads();
+            if (threadIdx.x % (2 * step) == 0)
+                tree[threadIdx.x] = minidlReduce(tree[threadIdx.x], tree[threadIdx.x + step]);
+        }}
+        sum = minidlReduce(sum, tree[0]);
+        __syncthreads();
+    }}
+"""
+
+
+class ReductionKernel:
+    def __init__(
+            self, dtype_out, neutral, reduce_expr, map_expr, arguments, name, keep, options,
+            preamble, allocator):
+        self.dtype = np.dtype(dtype_out)
+        number = CTypes.names[self.dtype.char]
+        arguments = arguments or f"const {number} *in"
+        preamble = f"""{preamble}
+typedef {number} out_type;
+__device__ out_type minidlReduce(out_type a, out_type b) {{ return {reduce_expr}; }}
+"""
+        body = loops.format(neutral=neutral, map=map_expr or "in[i]", indexOf=indexOf, block=block,
+                            each=each)
+        self.loop = ElementLoop(name, arguments, f"""{preamble}
+__global__ void {name}({arguments}, out_type *minidlPartial, {windowArguments})
+{{
+{body}
+    if (threadIdx.x == 0)
+        minidlPartial[blockIdx.x] = sum;
+}}
+""", keep, options, hidden="P")
+        self.device = self.loop.device
+        self.join = SourceModule(f"""{preamble}
+__global__ void {name}(out_type *out, const out_type *partial, int number)
+{{
+    out_type sum = {neutral};
+    for (int i = 0; i < number; ++i)
+        sum = minidlReduce(sum, partial[i]);
+    *out = sum;
+}}
+""", keep=keep, options=options).get_function(name)
+        self.launchJoin = self.device.launcher(self.join, (1, 1, 1))
+
+    def __call__(self, *args, range=None, slice=None, out=None, stream=None, allocator=None):
+        window = self.loop.window(args, range, slice)
+        if out is None:
+            out = self.device.empty((), self.dtype)
+        blocks = self.device.elements(window.number) if window.number else 0
+        partial = self.device.empty((blocks,), self.dtype)
+        if blocks:
+            self.loop.launch(args, window, blocks, partial.ptr)
+        self.launchJoin(packJoin(self.device.adopt(out).ptr, partial.ptr, blocks), 1)
+        return out
