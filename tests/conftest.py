@@ -9,12 +9,19 @@ rooms = Path(__file__).parent / "Backend"
 rooms = {"cpu": rooms / "Cpu", "cuda": rooms / "Cuda"}  # tests of one device, which need it
 
 
-@pytest.fixture(autouse=True)
-def inItsRoom(request):
-    here = Device.current().name
-    for name, room in rooms.items():
-        if room in request.path.parents and name != here and "anyDevice" not in request.keywords:
-            pytest.skip(f"tests the device {name}, and this run computes on {here}")
+def pytest_report_header():
+    here = Device.current()
+    others = [f"tests/Backend/{room.name}" for name, room in rooms.items() if name != here.name]
+    return f"computes on {here.describe()}; deselected are tests of {' and '.join(others)}"
+
+
+def pytest_collection_modifyitems(config, items):
+    others = [room for name, room in rooms.items() if name != Device.current().name]
+    foreign = [item for item in items if "anyDevice" not in item.keywords
+               and any(room in item.path.parents for room in others)]
+    if foreign:
+        config.hook.pytest_deselected(items=foreign)
+        items[:] = [item for item in items if item not in set(foreign)]
 
 
 @pytest.fixture(scope="session", autouse=True)

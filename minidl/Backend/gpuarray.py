@@ -49,7 +49,7 @@ def contiguous(array):
 
 
 def adopted(array):
-    """An array that somebody else has made on the device, PyCUDA for instance, as one of minidl's."""
+    """An array that somebody else has made on the device, PyCUDA say, as one of minidl's."""
     array = Device.current().adopt(array)
     if not hasattr(array, "layout"):
         raise TypeError(f"got {type(array).__name__}; gpuarray.to_gpu puts a numpy array there")

@@ -14,6 +14,7 @@ from tests.hostcuda import Nvcc
 own = Path(__file__).parent
 root = own.parents[1]
 sources = sorted((own / "driver").glob("*.cpp"))
+libraries = {"CublasLt": "libcublasLt.so.13"}  # NVIDIA's, as far as minidl calls them
 
 flags = ["-O2", "-g", "-std=c++17", "-fPIC", "-pthread", "-fvisibility=hidden", "-Wall"]
 includes = [f"-I{root / 'minidl/Backend/Cpu/Simt'}", f"-I{root / 'minidl/Backend/Cpu'}"]
@@ -25,6 +26,8 @@ def build(folder):
     for name in ("objects", "bin", "cache"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     makeLibrary(folder)
+    for stem, name in libraries.items():
+        makeOther(own / f"libraries/{stem}.cpp", folder / name)
     makeNvcc(folder / "bin/nvcc")
 
 
@@ -43,6 +46,15 @@ def makeLibrary(folder):
     plain.unlink(missing_ok=True)
     plain.symlink_to(library.name)
     stamp.write_text(made)
+
+
+def makeOther(source, library):
+    """One of the libraries that call the driver."""
+    header = root / "minidl/Backend/Kernels/Half.h"
+    newest = max(path.stat().st_mtime for path in (source, header))
+    if not library.exists() or library.stat().st_mtime < newest:
+        call(*flags, "-fvisibility=default", "-shared", source, library.parent / "libcuda.so.1",
+             "-o", library)
 
 
 def compileOne(source, made):

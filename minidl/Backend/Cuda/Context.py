@@ -2,8 +2,12 @@
 
 import atexit
 import contextlib
+import ctypes
 import os
 import threading
+import warnings
+
+from minidl.Backend.Cuda import Toolkit
 
 
 class CudaError(RuntimeError):
@@ -12,11 +16,17 @@ class CudaError(RuntimeError):
 
 def whyNoDevice():
     """Why PyCUDA finds no device, and the remedy; None if it finds one."""
+    if library := Toolkit.driverLibrary():
+        # Where the driver lies in a folder of its own, the loader would not find it for PyCUDA.
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(str(library), ctypes.RTLD_GLOBAL)
     try:
-        import pycuda.driver as drv
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what it warns of, the error says as well
+            import pycuda.driver as drv
     except ImportError as error:
-        return (f"PyCUDA cannot be imported ({error}): it needs NVIDIA's driver, "
-                f"python -m minidl doctor says more")
+        return (f"PyCUDA cannot be imported ({error}): where there is an NVIDIA driver, "
+                f"python -m minidl cuda-setup makes PyCUDA fit it")
     try:
         drv.init()
         return None if drv.Device.count() else "the driver finds no GPU"

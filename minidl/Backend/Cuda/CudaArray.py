@@ -38,9 +38,9 @@ class GPUArray(pycuda.gpuarray.GPUArray):
 
     def get(self, ary=None, pagelocked=False, async_=False, stream=None):
         """A copy as an ordinary numpy array."""
-        if ary is not None or pagelocked or async_ or self.layout is None:
+        if ary is not None or pagelocked or async_:
             return super().get(ary, pagelocked, async_, stream)
-        return Device.current().transfers.toHost(self)
+        return Device.current().transfers.toHost(self if self.layout is not None else self.copy())
 
     def set(self, ary, async_=False, stream=None):
         """Takes the values of `ary`, which has the same shape and dtype."""

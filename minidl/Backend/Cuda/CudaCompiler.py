@@ -4,11 +4,13 @@ import functools
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 from importlib import metadata
 
 import minidl
 from minidl.Backend import KernelCache
+from minidl.Backend.Cpu import HostCompiler
 from minidl.Backend.Cpu.HostCompiler import CompilerError
 from minidl.Backend.Cuda import Toolkit
 
@@ -52,7 +54,8 @@ def place(stem, text, architecture, options, nvcc):
 
 def isForNvrtc(text, options, nvcc):
     # The library knows no folders of headers, and few of nvcc's options.
-    return not (options or nvcc or include.search(text)) and hasNvrtc()
+    plain = not (options or nvcc or include.search(text))
+    return plain and not os.environ.get("MINIDL_NVCC") and hasNvrtc()
 
 
 def compiler(nvcc=None):
@@ -85,12 +88,14 @@ def preprocessed(text, options, nvcc):
     return run([compiler(nvcc), "--preprocess", *options, "-x", "cu", "-"], "kernel.cu", text)
 
 
-def run(command, stem, text=None):
-    done = subprocess.run(command, input=text, capture_output=True, encoding="utf-8",
-                          errors="replace", stdin=None if text else subprocess.DEVNULL)
+def run(command, stem, text=""):
+    environment = dict(os.environ)
+    if "NVCC_CCBIN" not in environment and shutil.which("gcc") is None:
+        environment["NVCC_CCBIN"] = HostCompiler.compiler()[0]
+    done = subprocess.run(command, input=text, env=environment, capture_output=True,
+                          encoding="utf-8", errors="replace")
     if done.returncode:
-        raise CompilerError(
-            f"nvcc cannot compile {stem}:\n{' '.join(command)}\n{done.stderr}{done.stdout}")
+        raise CompilerError(f"nvcc cannot compile {stem}:\n{' '.join(command)}\n{done.stderr}")
     return done.stdout
 
 
@@ -126,7 +131,8 @@ def nvrtcCubin(folder, stem, text, options, nvcc):
         _, size = nvrtc.nvrtcGetProgramLogSize(program)
         log = b" " * size
         nvrtc.nvrtcGetProgramLog(program, log)
-        raise CompilerError(f"nvrtc cannot compile {stem}:\n{log.decode(errors='replace')}")
+        words = log.decode(errors="replace").rstrip("\0")
+        raise CompilerError(f"nvrtc cannot compile {stem}:\n{words}")
     _, size = nvrtc.nvrtcGetCUBINSize(program)
     code = b" " * size
     nvrtc.nvrtcGetCUBIN(program, code)

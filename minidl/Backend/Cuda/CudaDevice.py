@@ -63,7 +63,7 @@ class CudaDevice:
 
     def compile(self, file, real):
         """{kernel's name: function of (packed arguments, blocks)} of a kernel file."""
-        text = CudaText.cudaText(file, real)
+        text = CudaText.cudaText(file, real, block)
         if not CudaCompiler.isCached(file.stem, text, self.architecture):
             compileAhead(real, self.architecture)
         module = self.load(file.stem, text)
@@ -128,6 +128,6 @@ def compileAhead(real, architecture):
     pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count(), "minidl-compile")
     for path in sorted(KernelFile.folder.glob("*.cu")):
         file = KernelFile.KernelFile(path.stem)
-        text = CudaText.cudaText(file, real)
+        text = CudaText.cudaText(file, real, block)
         pool.submit(CudaCompiler.cubin, file.stem, text, architecture)
     pool.shutdown(wait=False)

@@ -7,7 +7,7 @@ from minidl.Backend.Cuda import CublasLt
 from minidl.Backend.Cuda.CudaText import cudaFile, cudaText
 from minidl.Backend.KernelFile import KernelFile
 
-tile = 64  # TILE of the kernel file
+tile, threads = 64, 256  # TILE of the kernel file, and how many threads it is written for
 pack = struct.Struct("5P5q4i2d").pack  # Product of the kernel file
 activation = KernelFile("Activation")
 
@@ -53,8 +53,9 @@ class MatMul:
 
     def kernel(self, real):
         if real not in self.kernels:
-            module = self.device.load("MatMul", cudaText(cudaFile("MatMul"), real))
-            self.kernels[real] = self.device.function(module, "matMul")
+            module = self.device.load("MatMul", cudaText(cudaFile("MatMul"), real, threads))
+            self.kernels[real] = self.device.launcher(
+                module.get_function("matMul"), (threads, 1, 1))
         return self.kernels[real]
 
 

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pycuda.driver as drv
 
-from minidl.Backend.Cuda.CudaText import cudaFile, cudaText
+from minidl.Backend.Cuda.CudaText import block, cudaFile, cudaText
 
 mostAxes = 8  # AXES of the kernel file
 items = {1: "B", 2: "H", 4: "I", 8: "Q"}
@@ -40,9 +40,10 @@ class StridedCopy:
             if itemsize not in items:
                 raise TypeError(f"items of {itemsize} bytes can be copied from and to contiguous "
                                 f"arrays only, not between strides")
-            text = cudaText(cudaFile("StridedCopy"), items[itemsize])
+            text = cudaText(cudaFile("StridedCopy"), items[itemsize], block)
             module = self.device.load("StridedCopy", text)
-            self.kernels[itemsize] = self.device.function(module, "stridedCopy")
+            self.kernels[itemsize] = self.device.launcher(
+                module.get_function("stridedCopy"), (block, 1, 1))
         return self.kernels[itemsize]
 
 

@@ -5,7 +5,7 @@
 // It outlives what C++ ends at exit: others call until the very last.
 std::set<Context *> &contexts = *new std::set<Context *>;
 
-static thread_local std::vector<Context *> stack;
+static thread_local std::vector<Context *> &stack = *new std::vector<Context *>;
 
 Context *top() { return stack.empty() ? 0 : stack.back(); }
 Context &current() { return *stack.back(); }
@@ -20,18 +20,6 @@ static CUresult make(CUcontext *context, unsigned flags, CUdevice device)
     stack.push_back(made);
     *context = made;
     return CUDA_SUCCESS;
-}
-
-
-// The primary context of a device stays the same, whether it is alive or not.
-static Context *primary(CUdevice device)
-{
-    for (Context *context : contexts)
-        if (context->isPrimary && context->device == device)
-            return context;
-    Context *made = new Context{device, true, false};
-    contexts.insert(made);
-    return made;
 }
 
 
@@ -58,8 +46,7 @@ static void sayLeaks(const Context &context)
 }
 
 
-// Ends the context with all that is in it. Its handles stay known as those of a dead context.
-static void end(Context &context)
+void end(Context &context)
 {
     sayLeaks(context);
     context.runAll();
@@ -79,7 +66,7 @@ static void end(Context &context)
 }
 
 
-static void leaveUse(Context &context)
+void leaveUse(Context &context)
 {
     if (--context.uses == 0)
         end(context);
@@ -299,46 +286,4 @@ API CUresult cuCtxEnablePeerAccess(CUcontext, unsigned)
 {
     ENTRY(inContext);
     return CUDA_ERROR_PEER_ACCESS_UNSUPPORTED;
-}
-
-
-API CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
-{
-    ENTRY(initialization);
-    RETURN_IF(device < 0 || device >= numDevices(), CUDA_ERROR_INVALID_DEVICE);
-    *context = primary(device);
-    (*context)->alive = true;
-    ++(*context)->uses;
-    return CUDA_SUCCESS;
-}
-
-
-API CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device)
-{
-    ENTRY(initialization);
-    RETURN_IF(device < 0 || device >= numDevices(), CUDA_ERROR_INVALID_DEVICE);
-    RETURN_IF(primary(device)->uses == 0, CUDA_ERROR_INVALID_CONTEXT);
-    leaveUse(*primary(device));
-    return CUDA_SUCCESS;
-}
-
-
-API CUresult cuDevicePrimaryCtxReset_v2(CUdevice device)
-{
-    ENTRY(initialization);
-    RETURN_IF(device < 0 || device >= numDevices(), CUDA_ERROR_INVALID_DEVICE);
-    const int uses = primary(device)->uses;
-    end(*primary(device));
-    primary(device)->alive = uses > 0;
-    return CUDA_SUCCESS;
-}
-
-
-API CUresult cuDevicePrimaryCtxGetState(CUdevice device, unsigned *flags, int *active)
-{
-    ENTRY(initialization);
-    RETURN_IF(device < 0 || device >= numDevices(), CUDA_ERROR_INVALID_DEVICE);
-    *flags = primary(device)->flags;
-    *active = primary(device)->alive;
-    return CUDA_SUCCESS;
 }

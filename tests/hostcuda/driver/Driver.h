@@ -61,7 +61,7 @@ bool isForked();
 int numDevices();
 
 
-// Stream.cpp: work in the order in which it came; it is run when somebody waits for it.
+// Work in the order in which it came; it is run when somebody waits for it (Stream.cpp).
 
 struct Queue
 {
@@ -135,18 +135,22 @@ struct Context
     void fail(CUresult what) { fault = fault ? fault : what; }
 };
 
+// Context.cpp
 extern std::set<Context *> &contexts;
 Context *top();  // of the calling thread's stack, or 0
 Context &current();
-void removeAll(Context &context);
+// Ends the context with all that is in it. Its handle stays known as that of a dead context.
+void end(Context &context);
+void leaveUse(Context &context);
 
-// Hands work to a stream of the current context. The NULL stream's is run at once.
+
+// Stream.cpp: hands work to a stream of the current context. The NULL stream's is run at once.
 CUresult submit(CUstream stream, std::function<void()> work);
 // Runs what a stream of the current context has.
 CUresult finish(CUstream stream);
 
 
-// Memory.cpp
+// Pages.cpp
 
 enum class Kind { device, managed, pinned, registered };
 

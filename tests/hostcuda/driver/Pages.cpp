@@ -49,7 +49,11 @@ static char *makePages(size_t size)
     RETURN_IF(size > (size_t)(lastPage - nextPage) - guard, nullptr);
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
     void *memory = mmap(nextPage, size, PROT_READ | PROT_WRITE, flags, -1, 0);
-    RETURN_IF(memory == MAP_FAILED, nullptr);
+    if (memory == MAP_FAILED)
+    {
+        say("no more memory to be had of the system, with %zu allocations", allocations.size());
+        return nullptr;
+    }
     nextPage += roundUp(size, guard) + guard;
     return (char *)memory;
 }
@@ -167,6 +171,9 @@ std::string described(const void *address)
                  (long)(place - live->second.start), live->second.size);
     else
         snprintf(text, sizeof text, "%p, which is no memory of the device", address);
+    for (const Context *context : contexts)
+        if (isVariable(*context, address, 0))
+            return "a variable of a module";
     return text;
 }
 
