@@ -5,23 +5,26 @@ import pytest
 
 from minidl.Backend import Device, gpuarray
 
-rooms = Path(__file__).parent / "Backend"
-rooms = {"cpu": rooms / "Cpu", "cuda": rooms / "Cuda"}  # tests of one device, which need it
+tests = Path(__file__).parent
+rooms = {  # tests of one device, which need it
+    "cpu": [tests / "Backend/Cpu"], "cuda": [tests / "Backend/Cuda", tests / "hostcuda"]}
+
+
+def othersRooms():
+    return [room for name in rooms if name != Device.current().name for room in rooms[name]]
 
 
 def pytest_report_header():
-    here = Device.current()
-    others = [f"tests/Backend/{room.name}" for name, room in rooms.items() if name != here.name]
-    return f"computes on {here.describe()}; deselected are tests of {' and '.join(others)}"
+    others = " and ".join(str(room.relative_to(tests.parent)) for room in othersRooms())
+    return f"computes on {Device.current().describe()}; deselected are tests of {others}"
 
 
 def pytest_collection_modifyitems(config, items):
-    others = [room for name, room in rooms.items() if name != Device.current().name]
-    foreign = [item for item in items if "anyDevice" not in item.keywords
-               and any(room in item.path.parents for room in others)]
+    foreign = {item for item in items if "anyDevice" not in item.keywords
+               and any(room in item.path.parents for room in othersRooms())}
     if foreign:
-        config.hook.pytest_deselected(items=foreign)
-        items[:] = [item for item in items if item not in set(foreign)]
+        config.hook.pytest_deselected(items=list(foreign))
+        items[:] = [item for item in items if item not in foreign]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -26,6 +26,11 @@ everyOptimizer = pytest.mark.parametrize("kind", [SGD, MomentumSGD, NesterovSGD,
 eitherState = pytest.mark.parametrize("useGlobalState", [False, True], ids=["local", "global"])
 
 
+if all(np.dtype(dtype).itemsize > 2 for dtype, _ in gpuarray.dtypesSupported()):
+    pytest.skip(f"{gpuarray.getDeviceName()} computes in no type of 16 bits",
+                allow_module_level=True)
+
+
 @pytest.fixture(params=tolerances)
 def half(request):
     """A type of 16 bits."""

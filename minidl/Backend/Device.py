@@ -8,10 +8,12 @@ and for the user's own kernels `SourceModule`, `ElementwiseKernel`, `ReductionKe
 """
 
 import importlib.util
+import threading
 
 from minidl import Config
 
 chosen = None
+lock = threading.RLock()
 
 
 class OutOfMemoryError(MemoryError):
@@ -21,7 +23,9 @@ class OutOfMemoryError(MemoryError):
 def current():
     global chosen
     if chosen is None:
-        chosen = choose(Config.chosenBackend())
+        with lock:
+            if chosen is None:  # another thread may have chosen while this one waited
+                chosen = choose(Config.chosenBackend())
     return chosen
 
 
@@ -29,9 +33,13 @@ def choose(word):
     """The device for "auto", "cuda" or "cpu"; auto is CUDA where there is any, else the CPU."""
     reason = "it is not asked for" if word == "cpu" else whyNoCuda()
     if reason is None:
+        from minidl.Backend.Cuda.Context import CudaError
         from minidl.Backend.Cuda.CudaDevice import CudaDevice
 
-        return CudaDevice(Config.deviceIdx)
+        try:
+            return CudaDevice(Config.deviceIdx)
+        except CudaError as error:
+            reason = str(error)
     if word == "cuda":
         raise Config.ConfigError(f"Config.backend is cuda, but {reason}; or set it (or "
                                  f"MINIDL_BACKEND) to cpu or auto")

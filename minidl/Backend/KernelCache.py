@@ -31,16 +31,21 @@ def provide(path, make):
     called only if there is none. Of several processes that ask at once, one makes it.
     """
     if not isSound(path):
-        with lock(path.with_suffix(".lock")):
-            if not isSound(path):  # another process may have made it while we waited
-                store(path, make)
+        with lock(path.with_suffix(".lock")) as isAlone:
+            if isSound(path):  # another process has made it while we waited
+                return
+            if isAlone:
+                removeLeftovers(path)
+            store(path, make)
+
+
+def removeLeftovers(path):
+    """Removes what processes have left that were killed at work."""
+    for leftover in path.parent.glob(f"{path.stem}.build-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def store(path, make):
-    """Makes the file at `path`, whose lock the caller holds."""
-    for leftover in path.parent.glob(f"{path.stem}.build-*"):  # a process was killed at work
-        shutil.rmtree(leftover, ignore_errors=True)
-
     # No TemporaryDirectory: a child forked meanwhile would remove it when it ends.
     folder = tempfile.mkdtemp(prefix=f"{path.stem}.build-", dir=path.parent)
     try:
@@ -73,11 +78,18 @@ def digest(path, content):
 
 @contextlib.contextmanager
 def lock(path):
-    """Holds the file's lock, which the system frees if this process dies."""
+    """
+    Holds the file's lock, which the system frees if this process dies. Yields whether it does: some
+    file systems have no locks, and there several processes may do the same work.
+    """
     with open(path, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
         try:
-            yield
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:
+            yield False
+            return
+        try:
+            yield True
         finally:
             # Closing is not enough: a child forked meanwhile shares the lock, and would keep it.
             fcntl.flock(file, fcntl.LOCK_UN)

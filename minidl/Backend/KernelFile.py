@@ -101,7 +101,7 @@ class Kernel:
     def checkArray(self, argument, array, real):
         expected = {"real": real, "accum": "d" if real == "d" else "f"}.get(argument.type)
         expected = expected or arrayLetters[argument.type]
-        if not hasattr(array, "layout"):
+        if not isinstance(array, Device.current().GPUArray):
             self.fail(f"{argument.name} must be an array on the device (see gpuarray.to_gpu), got "
                       f"{type(array).__name__}")
         if array.dtype.char not in expected:

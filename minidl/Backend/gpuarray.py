@@ -50,8 +50,9 @@ def contiguous(array):
 
 def adopted(array):
     """An array that somebody else has made on the device, PyCUDA say, as one of minidl's."""
-    array = Device.current().adopt(array)
-    if not hasattr(array, "layout"):
+    device = Device.current()
+    array = device.adopt(array)
+    if not isinstance(array, device.GPUArray):
         raise TypeError(f"got {type(array).__name__}; gpuarray.to_gpu puts a numpy array there")
     return array
 

@@ -90,7 +90,7 @@ class Module:
 
     def accept(self, array, what, checkShape, checkType):
         """`array` as ops need it: on the device, contiguous, of a fit shape and dtype."""
-        if getattr(array, "layout", None) is None:
+        if type(getattr(array, "layout", None)) is not str:
             try:
                 array = gpuarray.contiguous(array)
             except TypeError as error:

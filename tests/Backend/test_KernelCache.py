@@ -1,6 +1,9 @@
-"""The folder of compiled libraries (KernelCache.cacheFolder), and those that must not be used."""
+"""The cache of compiled kernels: folders that must not be used, and who makes a file."""
 
+import errno
 import os
+import threading
+import time
 
 import pytest
 
@@ -134,3 +137,41 @@ def test_cache_folder_is_where_the_user_says_or_keeps_such_things(environment, e
     out, _ = run("from minidl.Backend.KernelCache import namedFolder; print(namedFolder())",
                  **environment)
     assert out == expected + "\n"
+
+
+def make(folder):
+    (folder / "made").write_text("content")
+    return folder / "made"
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_files_are_made_where_the_file_system_has_no_locks(number, cache, monkeypatch):
+    def flock(file, operation):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(KernelCache.fcntl, "flock", flock)
+    path = KernelCache.place("Answer", "so", ["text"])
+
+    def makeWhileAnotherDoes(folder):
+        KernelCache.provide(path, make)
+        return make(folder)  # which must still be there
+
+    KernelCache.provide(path, makeWhileAnotherDoes)
+    assert KernelCache.read(path) == b"content" and not list(path.parent.glob("*.build-*"))
+
+
+def test_threads_that_ask_at_once_make_a_file_once(cache):
+    path, made = KernelCache.place("Answer", "so", ["text"]), []
+
+    def makeSlowly(folder):
+        made.append(folder)
+        time.sleep(0.05)
+        return make(folder)
+
+    threads = [
+        threading.Thread(target=KernelCache.provide, args=(path, makeSlowly)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1 and KernelCache.read(path) == b"content"

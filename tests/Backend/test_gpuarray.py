@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from minidl.Backend import Device, gpuarray
+from minidl.Backend.Ops import Activation
 
 
 def onDevice(rng, *shape):
@@ -158,3 +159,13 @@ def test_timeKernel_calls_as_often_as_it_says():
 def test_dtypes_and_device_are_told():
     assert (np.float32, 1e-5) in gpuarray.dtypesSupported()
     assert gpuarray.getDeviceName() == Device.current().describe()
+
+
+def test_numbers_of_the_other_byte_order_are_turned():
+    values = np.arange(-3, 4).astype(">f4")
+    array = gpuarray.to_gpu(values)
+    assert array.dtype == np.float32 and array.dtype.isnative
+    np.testing.assert_array_equal(Activation.forward("relu", array).get(), np.maximum(values, 0))
+    array = gpuarray.zeros(7, ">f4")
+    array[...] = values
+    np.testing.assert_array_equal(Activation.forward("relu", array).get(), np.maximum(values, 0))

@@ -84,6 +84,8 @@ def version():
 
 
 def main(words):
+    if "--dryrun" in words:
+        return 0  # it has no toolkit to tell of
     call = Call(words)
     if call.kind == "-V":
         print(version(), end="")

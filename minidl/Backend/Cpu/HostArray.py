@@ -36,7 +36,8 @@ class GPUArray(np.ndarray):
         elif name == "ptr":
             value = self.__array_interface__["data"][0]
         elif name == "layout":
-            value = self.dtype.char if self.flags.c_contiguous else None
+            isContiguous = self.flags.c_contiguous and self.dtype.isnative
+            value = self.dtype.char if isContiguous else None
         else:
             raise AttributeError(f"GPUArray has no attribute {name}")
         setattr(self, name, value)
@@ -107,7 +108,7 @@ def empty(shape, dtype=np.float32):
 def plan(shape, dtype):
     """(shape as a tuple of Python's integers, which cannot overflow; dtype; its letter; bytes)."""
     sizes = shape if np.iterable(shape) else (shape,)
-    shape, dtype = tuple(map(operator.index, sizes)), np.dtype(dtype)
+    shape, dtype = tuple(map(operator.index, sizes)), np.dtype(dtype).newbyteorder("=")
     return shape, dtype, dtype.char, math.prod(shape) * dtype.itemsize
 
 

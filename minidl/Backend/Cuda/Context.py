@@ -6,7 +6,9 @@ import ctypes
 import os
 import threading
 import warnings
+import weakref
 
+from minidl import Config
 from minidl.Backend.Cuda import Toolkit
 
 
@@ -49,17 +51,24 @@ class Context:
         self.driver = drv
         self.process = os.getpid()
         self.entered = threading.local()
+        self.isOfThread = False  # whether it was made in another thread than the main one
         self.context = drv.Context.get_current()
         if self.context is None:
             number = drv.Device.count()
             if not 0 <= index < number:
-                raise CudaError(
+                raise Config.ConfigError(
                     f"Config.deviceIdx is {index}, but the driver finds {number} GPUs")
-            self.context = drv.Device(index).retain_primary_context()
+            try:
+                self.context = drv.Device(index).retain_primary_context()
+            except drv.Error as error:
+                raise CudaError(f"GPU {index} cannot be used ({error})") from None
+            self.isOfThread = threading.current_thread() is not threading.main_thread()
             self.enter()
         self.device = drv.Context.get_device()
         atexit.register(self.close)
-        os.register_at_fork(after_in_child=self.abandon)
+        # A reference that is weak, so that this ends with the device and not after the interpreter.
+        abandon = weakref.WeakMethod(self.abandon)
+        os.register_at_fork(after_in_child=lambda: (call := abandon()) and call())
 
     def enter(self):
         """Makes the context current in this thread, until the thread ends."""
@@ -103,10 +112,15 @@ class Context:
         with silentErrors():
             while self.driver.Context.get_current() is not None:
                 self.driver.Context.get_current().detach()
+            with contextlib.suppress(self.driver.Error):  # already done, if it was current
+                self.context.detach()
 
     def close(self):
-        if os.getpid() == self.process:
-            self.entered.__dict__.clear()
+        if os.getpid() != self.process:
+            return
+        self.entered.__dict__.clear()
+        if self.isOfThread:  # PyCUDA would not know how to take down what this thread did not make
+            self.context.detach()
 
 
 class Entered:

@@ -4,15 +4,14 @@ import functools
 import threading
 
 import numpy as np
-import pycuda.driver as drv
 
 from minidl import Config
+from minidl.Backend.Cuda.Context import CudaError
 from minidl.Backend.Matrix import operand, rowStride
 
 workspaceSize = 32 << 20  # bytes: what NVIDIA advises for the larger GPUs
 aligned = 16  # bytes: the fast algorithms read so many at once
-epilogues = {  # (bias, relu) -> cublasLtEpilogue_t
-    (False, False): 1, (False, True): 2, (True, False): 4, (True, True): 6}
+plain, withBias = 1, 4  # cublasLtEpilogue_t
 types = {"f": 0, "d": 1, "e": 2, "E": 14}  # cudaDataType
 itemSizes = {"f": 4, "d": 8, "e": 2, "E": 2}  # bytes
 precise = {"f": 68, "d": 70, "e": 68, "E": 68}  # cublasComputeType_t, that of the sums
@@ -32,7 +31,7 @@ def load():
 
 class CublasLt:
     """
-    out = alpha op(a) op(b) + beta out + bias, then max(., 0) if `relu`.
+    out = alpha op(a) op(b) + beta out + bias
 
     The library counts its matrices by columns: a row-major matrix is its own transpose there, and
     out^T = op(b)^T op(a)^T is what it is asked for. A bias runs along the columns of out, which
@@ -43,11 +42,11 @@ class CublasLt:
         self.device, self.library = device, library
         self.lock = threading.Lock()
         self.handle = library.create()
-        self.workspace = drv.mem_alloc(workspaceSize)
+        self.workspace = device.memoryPool.allocate(workspaceSize)
         self.plan = functools.lru_cache(1 << 12)(functools.partial(Plan, library, self.handle))
         self.scalar = functools.lru_cache(1 << 8)(scalar)
 
-    def __call__(self, a, b, out, bias, relu, transA, transB, alpha, beta):
+    def __call__(self, a, b, out, bias, transA, transB, alpha, beta):
         """Returns whether the library could do it."""
         real = out.dtype.char
         (a, transA), (b, transB) = operand(a, transA), operand(b, transB)
@@ -55,20 +54,23 @@ class CublasLt:
         addresses = a.ptr | b.ptr | out.ptr | (bias.ptr if bias is not None else 0)
         addresses |= (strides[0] | strides[1] | strides[2]) * itemSizes[real]
         plan = self.plan(
-            real, a.shape, b.shape, strides, transA, transB, epilogues[bias is not None, relu],
-            addresses % aligned == 0, Config.tensorFloat32)
+            real, a.shape, b.shape, strides, transA, transB, plain if bias is None else withBias,
+            aligned if addresses % aligned == 0 else itemSizes[real], Config.tensorFloat32)
         if not plan.exists:
             return False
 
         alpha, beta = self.scalar(real, alpha), self.scalar(real, beta)
-        self.device.context.ensure()
         with self.lock:  # a plan has one place for the bias, and all have one workspace
             if bias is not None:
                 plan.describe("BIAS_POINTER", np.array([bias.ptr], np.uintp))
-            self.library.matmul(
-                self.handle, plan.operation, alpha.ctypes.data, b.ptr, plan.b, a.ptr, plan.a,
-                beta.ctypes.data, out.ptr, plan.out, out.ptr, plan.out, plan.algorithm.ptr,
-                int(self.workspace), workspaceSize, self.device.stream.handle)
+            try:
+                self.library.matmul(
+                    self.handle, plan.operation, alpha.ctypes.data, b.ptr, plan.b, a.ptr, plan.a,
+                    beta.ctypes.data, out.ptr, plan.out, out.ptr, plan.out, plan.algorithm.ptr,
+                    int(self.workspace), workspaceSize, self.device.stream.handle)
+            except self.library.cuBLASLtError as error:
+                raise CudaError(
+                    f"cuBLASLt cannot multiply {a.shape} and {b.shape}: {error}") from None
         return True
 
 
@@ -76,12 +78,12 @@ class Plan:
     """
     How the library does one kind of product; it lives as long as the process.
 
-    isAligned: whether all matrices and their rows begin where the fast algorithms want it.
+    alignment: of all matrices and their rows, in bytes.
     fast: whether float32 may be rounded to TensorFloat-32.
     """
 
     def __init__(self, library, handle, real, shapeA, shapeB, strides, transA, transB, epilogue,
-                 isAligned, fast):
+                 alignment, fast):
         self.library = library
         compute = tensorFloat32 if fast and real == "f" else precise[real]
         self.operation = library.matmul_desc_create(compute, types["d" if real == "d" else "f"])
@@ -97,10 +99,9 @@ class Plan:
 
         preference = library.matmul_preference_create()
         prefer(library, preference, "MAX_WORKSPACE_BYTES", np.array([workspaceSize], np.uint64))
-        if not isAligned:
-            for matrix in "ABCD":
-                least = np.array([itemSizes[real]], np.uint32)
-                prefer(library, preference, f"MIN_ALIGNMENT_{matrix}_BYTES", least)
+        for matrix in "ABCD":
+            least = np.array([alignment], np.uint32)
+            prefer(library, preference, f"MIN_ALIGNMENT_{matrix}_BYTES", least)
         self.algorithm = library.MatmulHeuristicResult(1)
         self.exists = self.findAlgorithm(handle, preference)
         library.matmul_preference_destroy(preference)

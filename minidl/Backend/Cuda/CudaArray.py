@@ -1,5 +1,6 @@
 """Arrays on the GPU: PyCUDA's, with what kernels need found once."""
 
+import contextlib
 import functools
 import math
 import operator
@@ -30,6 +31,15 @@ class GPUArray(pycuda.gpuarray.GPUArray):
         allocator = allocator or Device.current().memoryPool.allocate
         super().__init__(shape, dtype, allocator, **options)
         settle(self)
+
+    @property
+    def __cuda_array_interface__(self):
+        """What other libraries take the array by, with the stream that they must wait for."""
+        # Not PyCUDA's own, which says that nothing has to be waited for.
+        return {
+            "version": 3, "shape": self.shape, "typestr": self.dtype.str, "data": (self.ptr, False),
+            "strides": None if self.layout else self.strides,
+            "stream": Device.current().stream.handle}
 
     def __array__(self, dtype=None, copy=None):
         if copy is False:
@@ -68,8 +78,8 @@ class GPUArray(pycuda.gpuarray.GPUArray):
             return
         if np.isscalar(value):
             part.fill(value)
-        elif isinstance(value, pycuda.gpuarray.GPUArray):
-            Device.current().strided.copy(part, spread(adopt(value), part.shape))
+        elif isinstance(value := adopt(value), GPUArray):
+            Device.current().strided.copy(part, spread(value, part.shape))
         else:
             values = np.asarray(value)
             if part.layout is None or values.shape != part.shape or values.dtype != part.dtype:
@@ -170,7 +180,7 @@ def empty(shape, dtype=np.float32):
 def plan(shape, dtype):
     """(the attributes of an array that do not depend on its memory, bytes of memory)"""
     sizes = shape if np.iterable(shape) else (shape,)
-    shape, dtype = tuple(map(operator.index, sizes)), np.dtype(dtype)
+    shape, dtype = tuple(map(operator.index, sizes)), np.dtype(dtype).newbyteorder("=")
     if min(shape, default=0) < 0:
         raise ValueError(f"an array must have sizes of zero or more, got shape {shape}")
     template = attributes(shape, dtype, strides(shape, dtype.itemsize))
@@ -214,7 +224,8 @@ def view(base, shape, dtype, strides, ptr):
 
 def settle(array):
     array.ptr = 0 if array.gpudata is None else int(array.gpudata)
-    array.layout = array.dtype.char if array.shadow().flags.c_contiguous else None
+    isContiguous = array.shadow().flags.c_contiguous and array.dtype.isnative
+    array.layout = array.dtype.char if isContiguous else None
     return array
 
 
@@ -235,9 +246,22 @@ def adopt(array):
         return array
     if interface.get("stream") not in (None, legacyStream):
         Device.current().synchronize()  # its values may still be on their way, in another stream
-    shape, dtype = interface["shape"], np.dtype(interface["typestr"])
-    return view(array, shape, dtype, interface.get("strides") or strides(shape, dtype.itemsize),
-                interface["data"][0])
+    shape, dtype, (ptr, _) = interface["shape"], dtypeOf(interface), interface["data"]
+    if ptr % dtype.itemsize:
+        raise ValueError(f"an array of {dtype} must begin at a multiple of {dtype.itemsize} bytes, "
+                         f"got the address {ptr}")
+    return view(
+        array, shape, dtype, interface.get("strides") or strides(shape, dtype.itemsize), ptr)
+
+
+def dtypeOf(interface):
+    """The dtype of another library's array; bfloat16 has no word of its own there."""
+    if interface["typestr"] == "<V2":
+        with contextlib.suppress(ImportError):
+            import ml_dtypes
+
+            return np.dtype(ml_dtypes.bfloat16)
+    return np.dtype(interface["typestr"])
 
 
 def fromHost(values):

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from importlib import metadata
+from pathlib import Path
 
 import minidl
 from minidl.Backend import KernelCache
@@ -15,47 +16,65 @@ from minidl.Backend.Cpu.HostCompiler import CompilerError
 from minidl.Backend.Cuda import Toolkit
 
 include = re.compile(r"^\s*#\s*include", re.MULTILINE)
+lineMarker = re.compile(r"^# \d+ .*$", re.MULTILINE)
+variables = "NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS"  # options that nvcc takes beside its own
+
+# What computes on boards of its own kind: code for one of these is for no other GPU.
+boards = {(5, 3), (6, 2), (7, 2), (8, 7), (8, 8), (10, 1), (11, 0)}
 
 
-def cubin(stem, text, architecture, options=(), nvcc=None):
+def cubin(stem, text, architecture, options=(), nvcc=None, own=True):
     """
-    The GPU code of CUDA C `text`, as bytes; compiled only if the cache has no sound copy.
+    The GPU code of CUDA C `text`, as bytes; compiled only if the cache has no sound copy. It is
+    PTX, which the driver compiles, where nvcc is older than the GPU.
 
     Args:
         architecture: as nvcc takes it, sm_90 for instance.
         options: nvcc's.
         nvcc: the program, if it is not to be looked for.
+        own: whether the text is minidl's own. These need no option and no header, which NVIDIA's
+            compiler as a library does not have: not even that of INFINITY.
 
     Raises:
         CompilerError: no compiler was found, or it refused the text.
     """
-    path = place(stem, text, architecture, options, nvcc)
-    make = nvrtcCubin if isForNvrtc(text, options, nvcc) else nvccCubin
+    path = place(stem, text, architecture, options, nvcc, own)
+
+    def make(folder):
+        if isForNvrtc(own):
+            try:
+                return nvrtcCubin(folder, stem, text, architecture)
+            except CompilerError:  # it does not know the GPU, say
+                if Toolkit.nvcc() is None:
+                    raise
+        return nvccCubin(folder, stem, text, architecture, options, nvcc)
+
     # What was cut off or damaged between being made and being read is made again.
     for _ in range(2):
-        KernelCache.provide(path, lambda folder: make(
-            folder, stem, text, [f"-arch={architecture}", *options], nvcc))
+        KernelCache.provide(path, make)
         if code := KernelCache.read(path):
             return code
     raise CompilerError(f"the compiled {stem} vanishes from {path.parent}: is its disk full?")
 
 
 def isCached(stem, text, architecture):
-    return place(stem, text, architecture, (), None).exists()
+    return place(stem, text, architecture).exists()
 
 
-def place(stem, text, architecture, options, nvcc):
+def place(stem, text, architecture, options=(), nvcc=None, own=True):
     """Where the code is kept that all this becomes."""
-    identity = nvrtcIdentity() if isForNvrtc(text, options, nvcc) else nvccIdentity(nvcc)
-    seen = preprocessed(text, options, nvcc) if include.search(text) else text
-    making = seen, architecture, *options, identity, minidl.__version__
+    making = [text, architecture, *options, minidl.__version__]
+    if isForNvrtc(own):
+        making.append(nvrtcIdentity())
+    else:
+        making.append(nvccIdentity(nvcc))
+        if include.search(text):
+            making.append(preprocessed(text, architecture, options, nvcc))
     return KernelCache.place(stem, "cubin", making)
 
 
-def isForNvrtc(text, options, nvcc):
-    # The library knows no folders of headers, and few of nvcc's options.
-    plain = not (options or nvcc or include.search(text))
-    return plain and not os.environ.get("MINIDL_NVCC") and hasNvrtc()
+def isForNvrtc(own):
+    return own and not os.environ.get("MINIDL_NVCC") and hasNvrtc()
 
 
 def compiler(nvcc=None):
@@ -68,24 +87,79 @@ def compiler(nvcc=None):
 
 
 def nvccIdentity(nvcc):
+    """What changes when nvcc does, or what the environment tells it."""
     # Asking it for its version would take some 30 ms at every start.
-    path = os.path.realpath(compiler(nvcc))
+    program = compiler(nvcc)
+    files = [Path(program).resolve()]
     try:
-        status = os.stat(path)
+        if isWrapper(files[0]):
+            real = Toolkit.rootOf(program) / "bin/nvcc"
+            files += [real] * real.is_file()
+        states = [(path, path.stat()) for path in files]
     except OSError as error:
-        raise CompilerError(f"there is no CUDA compiler at {path} ({error})") from None
-    return f"{path} {status.st_size} {status.st_mtime_ns}"
+        raise CompilerError(f"there is no CUDA compiler at {program} ({error})") from None
+    told = [f"{path} {status.st_size} {status.st_mtime_ns}" for path, status in states]
+    return "\n".join([*told, *(f"{name}={os.environ.get(name, '')}" for name in variables)])
 
 
-def nvccCubin(folder, stem, text, options, nvcc):
+def isWrapper(path):
+    """Whether a program is not nvcc itself, but calls it: a script, or ccache."""
+    with open(path, "rb") as file:
+        return path.name != "nvcc" or file.read(4) != b"\x7fELF"
+
+
+def nvccCubin(folder, stem, text, architecture, options, nvcc):
     source, made = folder / f"{stem}.cu", folder / "made.cubin"
-    source.write_text(text)
-    run([compiler(nvcc), "--cubin", *options, "-o", str(made), str(source)], stem)
-    return made
+    source.write_text(text, encoding="utf-8")
+
+    def compileAs(kind, arch):
+        run([compiler(nvcc), kind, arch, *options, "-o", str(made), str(source)], stem)
+        if kind == "--ptx":
+            made.write_bytes(made.read_bytes() + b"\0")  # so the driver knows where it ends
+        return made
+
+    return forGpu(compileAs, architecture, nvcc)
 
 
-def preprocessed(text, options, nvcc):
-    return run([compiler(nvcc), "--preprocess", *options, "-x", "cu", "-"], "kernel.cu", text)
+def preprocessed(text, architecture, options, nvcc):
+    """The text with its headers; equal whenever they are equal."""
+    def preprocess(kind, arch):
+        command = [compiler(nvcc), "--preprocess", arch, *options, "-x", "cu", "-"]
+        return run(command, "kernel.cu", f'#line 1 "kernel.cu"\n{text}')
+
+    # Some markers name nvcc's temporary file, another one each time.
+    return lineMarker.sub("", forGpu(preprocess, architecture, nvcc))
+
+
+def forGpu(call, architecture, nvcc):
+    """call(kind of code, architecture), in nvcc's words; anew if nvcc does not know this one."""
+    try:
+        return call("--cubin", f"-arch={architecture}")
+    except CompilerError:
+        # Asked only now, since a start should not have to wait for the answer.
+        nearest = nearestKnown(architecture, compiler(nvcc))
+        if nearest is None:
+            raise
+    return call(*nearest)
+
+
+def nearestKnown(architecture, nvcc):
+    """What an nvcc makes that runs on a GPU it does not know; None if it knows the GPU."""
+    number = re.fullmatch(r"sm_(\d+)", architecture)
+    known = Toolkit.architectures(nvcc)
+    own = number and divmod(int(number[1]), 10)
+    if not known or own is None or own in known:
+        return None
+    older = [other for other in known if other < own]
+    if not older:
+        raise CompilerError(
+            f"{nvcc} makes no code for this GPU ({architecture}), only for sm_{{}}{{}} and newer. "
+            f"An older toolkit does: MINIDL_NVCC can name its nvcc".format(*min(known)))
+    # The code of a GPU runs on later ones that have the same first digit; PTX runs on all.
+    alike = [other for other in older if other[0] == own[0] and not boards & {other, own}]
+    if alike:
+        return "--cubin", "-arch=sm_{}{}".format(*max(alike))
+    return "--ptx", "-arch=compute_{}{}".format(*max(older))
 
 
 def run(command, stem, text=""):
@@ -121,22 +195,29 @@ def nvrtcIdentity():
     return f"nvrtc {major}.{minor} {metadata.version('cuda-bindings')}"
 
 
-def nvrtcCubin(folder, stem, text, options, nvcc):
+def nvrtcCubin(folder, stem, text, architecture):
     from cuda.bindings import nvrtc
 
-    words = [option.encode() for option in options]
     error, program = nvrtc.nvrtcCreateProgram(text.encode(), f"{stem}.cu".encode(), 0, [], [])
-    error, = nvrtc.nvrtcCompileProgram(program, len(words), words)
     if error != nvrtc.nvrtcResult.NVRTC_SUCCESS:
-        _, size = nvrtc.nvrtcGetProgramLogSize(program)
-        log = b" " * size
-        nvrtc.nvrtcGetProgramLog(program, log)
-        words = log.decode(errors="replace").rstrip("\0")
-        raise CompilerError(f"nvrtc cannot compile {stem}:\n{words}")
-    _, size = nvrtc.nvrtcGetCUBINSize(program)
-    code = b" " * size
-    nvrtc.nvrtcGetCUBIN(program, code)
-    nvrtc.nvrtcDestroyProgram(program)
+        raise CompilerError(f"nvrtc cannot compile {stem}: {error!r}")
+    try:
+        error, = nvrtc.nvrtcCompileProgram(program, 1, [f"-arch={architecture}".encode()])
+        if error != nvrtc.nvrtcResult.NVRTC_SUCCESS:
+            log = content(program, nvrtc.nvrtcGetProgramLogSize, nvrtc.nvrtcGetProgramLog)
+            words = log.decode(errors="replace").rstrip("\0")
+            raise CompilerError(f"nvrtc cannot compile {stem}: {error!r}\n{words}")
+        code = content(program, nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN)
+    finally:
+        nvrtc.nvrtcDestroyProgram(program)
     made = folder / "made.cubin"
     made.write_bytes(code)
     return made
+
+
+def content(program, sizeOf, read):
+    """What the library has for a program, as bytes: it writes into those that it is given."""
+    _, size = sizeOf(program)
+    filled = bytes(size + 1)  # Python shares those of length 1 with all who have the same
+    read(program, filled)
+    return filled[:size]

@@ -82,9 +82,9 @@ class CudaDevice:
 
     def launcher(self, function, threads):
         """The same for one of PyCUDA's functions, with so many threads in a block."""
-        launchKernel, stream = function._launch_kernel, self.stream
+        launchKernel = function._launch_kernel
 
-        def launch(packed, blocks):
+        def launch(packed, blocks, stream=self.stream):
             try:
                 launchKernel((blocks,), threads, packed, 0, stream)
             except drv.LogicError as error:

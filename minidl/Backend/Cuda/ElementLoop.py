@@ -68,14 +68,14 @@ class ElementLoop:
             values = range(n)
         return Window(values.start, values.step, len(values), n)
 
-    def launch(self, args, window, blocks, *hidden):
+    def launch(self, args, window, blocks, stream, *hidden):
         values = [self.device.adopt(arg).ptr if letter == "P" else arg
                   for letter, arg in zip(self.letters, args, strict=True)]
         try:
             packed = self.pack(*values, *hidden, *window)
         except struct.error as error:
             self.fail(f"got {', '.join(map(repr, args))}: {error}")
-        self.launcher(packed, blocks)
+        self.launcher(packed, blocks, stream or self.device.stream)
 
     def fail(self, message):
         raise KernelError(f"kernel {self.name}: {message}") from None

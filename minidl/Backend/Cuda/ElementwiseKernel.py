@@ -23,4 +23,4 @@ __global__ void {name}({arguments}, {windowArguments})
     def __call__(self, *args, range=None, slice=None, stream=None):
         window = self.loop.window(args, range, slice)
         if window.number:
-            self.loop.launch(args, window, self.loop.device.elements(window.number))
+            self.loop.launch(args, window, self.loop.device.elements(window.number), stream)

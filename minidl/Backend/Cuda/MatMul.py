@@ -32,11 +32,11 @@ class MatMul:
         (m, n), k = out.shape, a.shape[0 if transA else 1]
         if not m * n:
             return
-        if k and self.library is not None and (relu is None or relu is out or relu.layout):
-            done = self.library(a, b, out, bias, relu is out, transA, transB, alpha, beta)
-            if done and relu is not None and relu is not out:
-                activation.reluForward(self.device.elements(out.size), out, relu, out.size)
-            if done:
+        self.device.context.ensure()
+        if k and self.library is not None and (relu is None or (out.layout and relu.layout)):
+            if self.library(a, b, out, bias, transA, transB, alpha, beta):
+                if relu is not None:  # here and not in the library, where NaN might not stay NaN
+                    activation.reluForward(self.device.elements(out.size), out, relu, out.size)
                 return
 
         across = -(-n // tile)
@@ -48,6 +48,7 @@ class MatMul:
 
     @functools.cached_property
     def library(self):
+        """cuBLASLt, loaded by the first product; None where it is missing."""
         library = CublasLt.load()
         return None if library is None else CublasLt.CublasLt(self.device, library)
 

@@ -1,5 +1,7 @@
 """Device memory that is kept when an array goes, by PyCUDA's pool."""
 
+import contextlib
+
 import pycuda.driver as drv
 import pycuda.tools
 
@@ -29,18 +31,21 @@ class MemoryPool:
         try:
             return allocate(max(nbytes, least))
         except drv.MemoryError:
+            with contextlib.suppress(drv.MemoryError):
+                self.keepOne()  # the pool has let go of all it held
             free, total = drv.mem_get_info()
             raise OutOfMemoryError(
                 f"asked for {nbytes} bytes, {free} of the device's {total} are free and "
                 f"{self.pool.active_bytes} in use by arrays") from None
-        except drv.Error as error:
+        except (drv.Error, RuntimeError) as error:  # the latter where another context is current
             self.context.recover(error)
             return allocate(max(nbytes, least))
 
     def freeHeld(self):
         """Gives all memory that no array uses back to the system."""
+        spare = self.allocate(least)
         self.pool.free_held()
-        self.keepOne()
+        del spare  # comes back at once, so that the pool holds a piece again
 
     def stopHolding(self):
         """From now on memory goes back to the system when its array goes."""

@@ -81,6 +81,9 @@ __global__ void {name}(out_type *out, const out_type *partial, int number)
         blocks = self.device.elements(window.number) if window.number else 0
         partial = self.device.empty((blocks,), self.dtype)
         if blocks:
-            self.loop.launch(args, window, blocks, partial.ptr)
-        self.launchJoin(packJoin(self.device.adopt(out).ptr, partial.ptr, blocks), 1)
+            self.loop.launch(args, window, blocks, stream, partial.ptr)
+        packed = packJoin(self.device.adopt(out).ptr, partial.ptr, blocks)
+        self.launchJoin(packed, 1, stream or self.device.stream)
+        if stream is not None:
+            out.partial = partial  # else the memory would serve others, in the device's own stream
         return out

@@ -30,6 +30,9 @@ class StridedCopy:
                 drv.memcpy_dtod_async, out.ptr, source.ptr, out.nbytes, device.stream)
             return
 
+        if out.size >= 2 ** 31:
+            raise ValueError(f"a copy between strides takes fewer than 2**31 numbers, got shape "
+                             f"{out.shape}")
         count, sizes, source_, out_ = axes(out.shape, source.strides, out.strides)
         packed = arguments.pack(
             source.ptr, out.ptr, out.size, count, *sizes, *source_, *out_)

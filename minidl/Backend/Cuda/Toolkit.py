@@ -73,15 +73,17 @@ def newestFirst(folders):
                   reverse=True)
 
 
-@functools.cache
 def root():
     """The folder of the toolkit that nvcc belongs to, None without one."""
-    path = nvcc()
-    if path is None:
-        return None
+    return rootOf(nvcc()) if nvcc() else None
+
+
+@functools.cache
+def rootOf(path):
+    """The folder of the toolkit that an nvcc belongs to."""
     # What is found on PATH may be a script that calls the real one: that one says where it lies.
     told = re.search(r"^#\$ TOP=(.+)$", ask(path, "--dryrun", "--cubin", "none.cu"), re.MULTILINE)
-    folder = Path(told[1].strip()) if told else path.resolve().parent.parent
+    folder = Path(told[1].strip()) if told else Path(path).resolve().parent.parent
     return folder.resolve()
 
 
@@ -148,7 +150,7 @@ def forget():
     """Looks anew at the next question: what is installed has changed."""
     importlib.invalidate_caches()
     for function in (
-            nvcc, root, includeFolder, headerVersion, nvccVersion, architectures, driverLibrary):
+            nvcc, rootOf, includeFolder, headerVersion, nvccVersion, architectures, driverLibrary):
         function.cache_clear()
 
 

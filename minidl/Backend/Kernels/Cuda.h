@@ -1,8 +1,9 @@
 // The words that kernel files may use beyond plain CUDA C, spelled for nvcc; Host.h spells them for
 // the host compiler. BLOCK, a power of two, is the number of threads in a block.
 
+// Unsigned, since the last step of a thread may lead beyond 2^31.
 #define GRID_LOOP(i, n) \
-    for (int i = blockIdx.x * BLOCK + threadIdx.x; i < (n); i += gridDim.x * BLOCK)
+    for (unsigned i = blockIdx.x * BLOCK + threadIdx.x; i < (unsigned)(n); i += gridDim.x * BLOCK)
 
 #define BLOCK_LOOP(i, n) \
     for (int i = threadIdx.x; i < (n); i += BLOCK)

@@ -99,7 +99,7 @@ __global__ void randomNormal(
     real *y, int size, unsigned low, unsigned high, unsigned key0, unsigned key1,
     accum mean, accum sigma)
 {
-    GRID_LOOP(i, (size + 1) / 2)
+    GRID_LOOP(i, size / 2 + size % 2)
     {
         Four bits = drawn(i / 2, low, high, key0, key1);
         unsigned u = i % 2 ? bits.c : bits.a, v = i % 2 ? bits.d : bits.b;

@@ -17,7 +17,7 @@ def matMul(a, b, out=None, bias=None, relu=None, transA=False, transB=False, alp
         relu: an array like out that takes max(out, 0) as well, or None; may be out.
     """
     device = Device.current()
-    if not hasattr(a, "layout") or not hasattr(b, "layout"):
+    if type(a) is not device.GPUArray or type(b) is not device.GPUArray:
         a, b = adopted(a), adopted(b)
     shape, row = resultShapes(a.shape, b.shape, transA, transB)
     if out is None:

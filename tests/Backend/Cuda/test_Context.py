@@ -93,6 +93,26 @@ assert not wrong
 """)
 
 
+def test_threads_that_come_first_all_at_once_get_one_device():
+    run("""
+import threading
+import numpy as np
+from minidl.Backend import Device, gpuarray
+barrier, devices = threading.Barrier(8), []
+def work():
+    barrier.wait()
+    assert gpuarray.to_gpu(np.ones(3, np.float32)).get().sum() == 3
+    devices.append(Device.current())
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert len(devices) == 8 and len(set(devices)) == 1
+array = gpuarray.zeros(5)
+""")
+
+
 def test_context_that_was_popped_comes_back():
     run(net + """
 import pycuda.driver as drv
@@ -187,8 +207,6 @@ def test_spawned_processes_compute():
 # What a program may hold, in the order in which it came to it, when the interpreter ends.
 before = {
     "nothing": "",
-    "autoinit": "import pycuda.autoinit",
-    "primary": "import pycuda.autoprimaryctx",
     "own": """
 import atexit
 import pycuda.driver as drv
@@ -196,6 +214,8 @@ drv.init()
 context = drv.Device(0).make_context()
 atexit.register(context.pop)
 """,
+    "autoinit": "import pycuda.autoinit",
+    "primary": "import pycuda.autoprimaryctx",
     "array": """
 import pycuda.autoprimaryctx
 import numpy as np, pycuda.gpuarray
@@ -204,6 +224,14 @@ theirs = pycuda.gpuarray.to_gpu(np.ones(5, np.float32))
 }
 after = {
     "nothing": "",
+    "memory": """
+held = []
+try:
+    while True:
+        held.append(gpuarray.empty(1 << 20))
+except MemoryError:
+    pass
+""",
     "autoinit": "import pycuda.autoinit",
     "primary": "import pycuda.autoprimaryctx",
     "cycle": "net.itself = net; net = [net]; net.append(net)",
@@ -214,7 +242,6 @@ thread = threading.Thread(target=lambda: gpuarray.zeros(3).get())
 thread.start()
 """,
     "stored": "import sys; sys.keptForEver = net, result",
-    "atexit": "import atexit; atexit.register(lambda: compute().sum())",
     "pool": """
 from minidl.Backend import Device
 Device.current().memoryPool.freeHeld()
@@ -228,11 +255,32 @@ except ValueError as error:
 }
 
 
+@pytest.mark.parametrize("last", ["nothing", "pool", "traceback", "thread"])
+def test_work_at_exit_is_done_whenever_it_was_registered(last):
+    early = "import atexit; atexit.register(lambda: print(compute().shape))\n"
+    late = "\nimport atexit; atexit.register(lambda: print(compute().shape))"
+    for script in early + net + "compute()\n" + after[last], net + after[last] + late:
+        assert run(script, HOSTCUDA_MEMORY=256 << 20) == ("(11, 3)\n", "")
+
+
+def test_device_that_a_worker_has_made_goes_without_a_word():
+    assert run("""
+import threading
+import numpy as np
+from minidl.Backend import gpuarray
+held = []
+thread = threading.Thread(target=lambda: held.append(gpuarray.to_gpu(np.ones(5, np.float32))))
+thread.start()
+thread.join()
+held.append(gpuarray.to_gpu(held[0].get()))
+""") == ("", "")
+
+
 @pytest.mark.parametrize("first", before)
 @pytest.mark.parametrize("last", after)
 def test_interpreter_ends_without_a_word(first, last):
     processes = [
-        start(before[first] + net + order + after[last])
+        start(before[first] + net + order + after[last], HOSTCUDA_MEMORY=256 << 20)
         for order in ("result = net(gpuarray.to_gpu(data))\n",
                       "held = [gpuarray.to_gpu(data), net]; result = compute()\n")]
     for process in processes:

@@ -240,6 +240,57 @@ def test_other_libraries_arrays_are_taken(stream):
     np.testing.assert_array_equal(gpuarray.contiguous(turned).get(), values.T)
 
 
+class Pretender:
+    """What is no array of the device, but looks like one: a tensor of PyTorch's on the CPU."""
+
+    layout, shape, dtype = object(), (3,), np.dtype(np.float32)
+
+
+def test_what_looks_like_an_array_is_refused_by_modules_kernels_and_products():
+    from minidl.Backend.Ops.MatMul import matMul
+    from minidl.Modules import Linear
+    from minidl.Modules.Module import ModuleError
+
+    array = gpuarray.zeros((3, 3))
+    for call in (lambda: Linear(3, 2)(Pretender()), lambda: matMul(Pretender(), array),
+                 lambda: Activation.kernels.reluForward(1, Pretender(), array, 3)):
+        with pytest.raises((ModuleError, TypeError), match="array on the device|got Pretender"):
+            call()
+
+
+def test_arrays_of_others_must_lie_as_their_numbers_want_it():
+    _, array = pair((5,))
+    crooked = Foreign(array)
+    crooked.__cuda_array_interface__["data"] = (array.ptr + 2, False)
+    with pytest.raises(ValueError, match="must begin at a multiple of 4 bytes"):
+        gpuarray.contiguous(crooked)
+
+
+def test_others_are_told_what_to_wait_for():
+    from minidl.Backend import Device
+
+    _, array = pair((4, 5))
+    interface = array.__cuda_array_interface__
+    assert interface["stream"] == Device.current().stream.handle
+    assert interface["data"][0] == array.ptr and interface["strides"] is None
+    assert array.T.__cuda_array_interface__["strides"] == array.T.strides
+
+
+def test_assignment_takes_other_libraries_arrays():
+    values, array = pair((4, 5))
+    target = gpuarray.zeros((4, 5))
+    target[...] = Foreign(array)
+    same(target, values)
+
+
+def test_bfloat16_of_others_is_bfloat16():
+    bfloat16 = pytest.importorskip("ml_dtypes").bfloat16
+    values, array = pair((5,), bfloat16)
+    foreign = Foreign(array)
+    foreign.__cuda_array_interface__["typestr"] = "<V2"
+    assert gpuarray.contiguous(foreign).dtype == bfloat16
+
+
 @pytest.mark.parametrize("wrong", [np.zeros(3, np.float32), [1.0], None, 3])
 def test_what_is_no_array_on_the_device_is_refused(wrong):
     with pytest.raises(TypeError, match="to_gpu puts a numpy array there"):

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from minidl.Backend import Device, gpuarray
+from minidl.Backend import Device, ElementwiseKernel, ReductionKernel, gpuarray
 from minidl.Backend.Ops import Activation, Vector
 from tests.Processes import run
 
@@ -137,6 +137,24 @@ def test_work_of_other_streams_can_wait_for_minidls(rng):
     drv.memcpy_dtoh_async(back, out.ptr, other)
     other.synchronize()
     np.testing.assert_array_equal(back, np.maximum(values, 0))
+
+
+def test_elementwise_and_reduction_kernels_run_in_the_stream_that_is_named(rng):
+    values = rng.standard_normal(1000).astype(np.float32)
+    x, y = gpuarray.to_gpu(values), gpuarray.zeros(1000)
+    Device.current().synchronize()
+    stream = drv.Stream(1)
+    twice = ElementwiseKernel("const float *x, float *y", "y[i] = 2 * x[i]")
+    total = ReductionKernel(np.float32, neutral="0", reduce_expr="a + b", map_expr="x[i]",
+                            arguments="const float *x")
+    out = gpuarray.zeros(())
+    Device.current().synchronize()
+    twice(x, y, stream=stream)
+    total(y, out=out, stream=stream)
+    back = drv.pagelocked_empty(1, np.float32)
+    drv.memcpy_dtoh_async(back, out.ptr, stream)
+    stream.synchronize()
+    np.testing.assert_allclose(back[0], 2 * values.sum(dtype=np.float64), 1e-4, 1e-4)
 
 
 # Kernels are right for any number of threads in a block, in whatever order these run.

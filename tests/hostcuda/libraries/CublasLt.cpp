@@ -13,7 +13,7 @@ extern "C" int cuStreamSynchronize(void *stream);
 enum Status { success = 0, invalidValue = 7, notSupported = 15 };
 enum Type { float32 = 0, float64 = 1, float16 = 2, bfloat16 = 14 };
 enum Compute { compute32 = 68, compute64 = 70, computeTf32 = 77 };
-enum Epilogue { plain = 1, relu = 2, bias = 4, reluBias = 6 };
+enum Epilogue { plain = 1, bias = 4 };
 enum Attribute { transA = 3, transB = 4, epilogue = 7, biasPointer = 8 };
 
 struct Operation
@@ -75,8 +75,7 @@ static bool fit(const Operation *o, const Layout *a, const Layout *b, const Layo
     uint64_t columns = o->trans[1] ? b->rows : b->columns;
     bool longEnough = a->stride >= (int64_t)a->rows && b->stride >= (int64_t)b->rows
         && d->stride >= (int64_t)d->rows;
-    bool known = o->epilogue == plain || o->epilogue == relu || o->epilogue == bias
-        || o->epilogue == reluBias;
+    bool known = o->epilogue == plain || o->epilogue == bias;
     bool scaled = o->scale == (d->type == float64 ? float64 : float32)
         && (o->compute == compute64) == (d->type == float64)
         && (o->compute != computeTf32 || d->type == float32);
@@ -150,7 +149,7 @@ int cublasLtMatmulAlgoGetHeuristic(
 {
     *number = fit(operation, a, b, d);
     // The algorithm remembers what the pointers must be aligned to.
-    *result = {{preference->alignment[0] >= 16 ? 16u : 1u}, 0, success, 1, {0}};
+    *result = {{preference->alignment[0]}, 0, success, 1, {0}};
     return *number ? success : notSupported;
 }
 
@@ -161,7 +160,7 @@ int cublasLtMatmul(
 {
     if (!fit(o, aLayout, bLayout, dLayout) || c != d || cLayout != dLayout)
         return invalidValue;
-    bool needsBias = o->epilogue == bias || o->epilogue == reluBias;
+    bool needsBias = o->epilogue == bias;
     if (((uintptr_t)a | (uintptr_t)b | (uintptr_t)d) % algorithm[0] || (needsBias && !o->bias))
         return invalidValue;
 
@@ -183,8 +182,6 @@ int cublasLtMatmul(
             sum = factor * sum + (kept == 0 ? 0 : kept * get(dLayout->type, d, at));
             if (needsBias)
                 sum += get(dLayout->type, o->bias, row);
-            if ((o->epilogue == relu || o->epilogue == reluBias) && sum < 0)
-                sum = 0;
             put(dLayout->type, d, at, sum);
         }
     return success;

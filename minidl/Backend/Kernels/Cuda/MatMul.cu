@@ -20,7 +20,7 @@ struct Product
 
 __global__ void matMul(Product p)
 {
-    __shared__ accum aTile[DEPTH][TILE + EACH], bTile[DEPTH][TILE + EACH];
+    __shared__ __align__(16) accum aTile[DEPTH][TILE + EACH], bTile[DEPTH][TILE + EACH];
     const int firstRow = blockIdx.x / p.tilesAcross * TILE;
     const int firstColumn = blockIdx.x % p.tilesAcross * TILE;
     const int row = threadIdx.x / (TILE / EACH) * EACH;
