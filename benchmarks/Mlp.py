@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.Timer import Row, alternate
-from minidl.Backend import gpuarray
+from minidl.Backend import Device, gpuarray
 from minidl.Containers import Sequential
 from minidl.Cost import CrossEntropy
 from minidl.Modules import Activation, Linear, relu
@@ -65,16 +65,18 @@ def theirs(data, labels):
             layers += [torch.nn.Linear(sizes[i], sizes[i + 1]), torch.nn.ReLU()]
         return torch.nn.Sequential(*layers[:-1])
 
-    net, cost = buildPeer(), torch.nn.CrossEntropyLoss()
+    place = Device.current().name  # PyTorch's words are the same
+    net, cost = buildPeer().to(place), torch.nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(net.parameters(), 1e-3, momentum=0.9, fused=True)
-    data, labels = torch.from_numpy(data), torch.from_numpy(labels.astype(np.int64))
+    data = torch.from_numpy(data).to(place)
+    labels = torch.from_numpy(labels.astype(np.int64)).to(place)
 
     def step():
         optimizer.zero_grad(set_to_none=True)
         cost(net(data), labels).backward()
         optimizer.step()
 
-    inferNet, sample = buildPeer().eval(), data[:1]
+    inferNet, sample = buildPeer().to(place).eval(), data[:1]
 
     def infer():
         with torch.inference_mode():

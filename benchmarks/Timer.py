@@ -4,6 +4,8 @@ import statistics
 import time
 from typing import NamedTuple
 
+from minidl.Backend import Device
+
 
 class Row(NamedTuple):
     """A line of the table: microseconds; a ratio peer / minidl above 1: minidl is faster."""
@@ -32,9 +34,11 @@ def alternate(*functions, rounds=25, seconds=0.03):
         for function, repeat, found in zip(functions, repeats, times, strict=True):
             time.sleep(0.02)
             function()
+            wait()
             start = time.perf_counter()
             for _ in range(repeat):
                 function()
+            wait()
             found.append((time.perf_counter() - start) / repeat)
     return [1e6 * statistics.median(found) for found in times]
 
@@ -43,6 +47,13 @@ def once(function):
     """Seconds of one call, after some to warm up."""
     for _ in range(3):
         function()
+    wait()
     start = time.perf_counter()
     function()
+    wait()
     return max(time.perf_counter() - start, 1e-6)
+
+
+def wait():
+    """On a GPU until all work of its context is done, the peer's too."""
+    Device.current().synchronize()

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 import minidl
-from minidl.Backend import gpuarray
+from minidl.Backend import Device, gpuarray
 
 folder = Path(__file__).parent
 subjects = sorted(path.stem for path in folder.glob("[A-Z]*.py") if path.stem != "Timer")
@@ -52,7 +52,7 @@ def shown(number, digits=1):
 
 
 def save(rows):
-    path = folder / "results" / f"{gpuarray.getDeviceName().split()[0].lower()}.json"
+    path = folder / "results" / f"{Device.current().name}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({
         "command": f"python -m benchmarks {' '.join(sys.argv[1:])}",

@@ -171,8 +171,8 @@ def refuse(**changes):
            says="is newer than the driver, which knows CUDA 13.1"),
     refuse(name="no nvcc", nvcc=nvcc, headers=headers, version=None,
            says="so it is no working nvcc"),
-    refuse(name="other GPU", nvcc=nvcc, headers=headers, architectures=[(7, 5), (8, 0)],
-           says="does not compile for a GPU of compute capability 9.0")])
+    refuse(name="old GPU", nvcc=nvcc, headers=headers, architectures=[(10, 0), (12, 0)],
+           says="no longer compiles for a GPU of compute capability 9.0")])
 def test_machine_that_cannot_be_set_up_is_left_as_it_is(says, changes, machine, capsys):
     vars(machine).update(changes)
     code, said = setup(capsys)

@@ -27,7 +27,7 @@ class ElementwiseKernel:
             self, arguments, operation, name="kernel", keep=False, options=None, preamble="",
             loop_prep="", after_loop=""):
         self.make = lambda: Device.current().ElementwiseKernel(
-            arguments, operation, name, keep, options or [], preamble=preamble,
+            arguments, operation, name, keep, options, preamble=preamble,
             loop_prep=loop_prep, after_loop=after_loop)
 
     @functools.cached_property

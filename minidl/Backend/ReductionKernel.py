@@ -31,7 +31,7 @@ class ReductionKernel:
             self, dtype_out, neutral, reduce_expr, map_expr=None, arguments=None,
             name="reduce_kernel", keep=False, options=None, preamble="", allocator=None):
         self.make = lambda: Device.current().ReductionKernel(
-            dtype_out, str(neutral), reduce_expr, map_expr, arguments, name, keep, options or [],
+            dtype_out, str(neutral), reduce_expr, map_expr, arguments, name, keep, options,
             preamble, allocator)
 
     @functools.cached_property

@@ -16,7 +16,7 @@ from minidl.Backend.Cuda.ElementwiseKernel import ElementwiseKernel
 from minidl.Backend.Cuda.MatMul import MatMul
 from minidl.Backend.Cuda.MemoryPool import MemoryPool
 from minidl.Backend.Cuda.ReductionKernel import ReductionKernel
-from minidl.Backend.Cuda.SourceModule import SourceModule
+from minidl.Backend.Cuda.SourceModule import SourceModule, moduleOf
 from minidl.Backend.Cuda.StridedCopy import StridedCopy
 from minidl.Backend.Cuda.Transfers import Transfers
 
@@ -72,7 +72,7 @@ class CudaDevice:
     def load(self, stem, text):
         """A PyCUDA module of CUDA C."""
         code = CudaCompiler.cubin(stem, text, self.architecture)
-        module = self.guarded(drv.module_from_buffer, code)
+        module = moduleOf(self, code)
         self.modules.append(module)  # a function is of no use when its module has gone
         return module
 
