@@ -176,9 +176,9 @@ class Setup:
         for capability in self.capabilities:
             if known and capability < min(known):  # newer ones take what is made for older ones
                 raise SetupError(
-                    "nvcc {} ({}) no longer compiles for a GPU of compute capability {}.{}. Install "
-                    "an older toolkit, and name its nvcc by MINIDL_NVCC if it is not the first on "
-                    "PATH".format(told, path, *capability))
+                    "nvcc {} ({}) no longer compiles for a GPU of compute capability {}.{}. "
+                    "Install an older toolkit, and name its nvcc by MINIDL_NVCC if it is not the "
+                    "first on PATH".format(told, path, *capability))
 
     def installPyCuda(self):
         if self.pyCuda is not None:
