@@ -116,6 +116,7 @@ class Context:
                 self.context.detach()
 
     def close(self):
+        """At the interpreter's end."""
         if os.getpid() != self.process:
             return
         self.entered.__dict__.clear()

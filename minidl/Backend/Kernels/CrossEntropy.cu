@@ -4,7 +4,8 @@
 //     error = -sum over positions of w * log p[label] / (batch * inner),    p = softmax(scores)
 //     grad_c = w_c * (1[c = label] - p_c) / batch      (the ascent direction; not divided by inner)
 //
-// One block for each of the batch; a thread has positions of `inner` to itself.
+// One block for each of the batch; a thread has positions of `inner` to itself. For inner = 1 the
+// classes are one contiguous row, shared by the block.
 
 
 __global__ void crossEntropy(
@@ -41,6 +42,39 @@ __global__ void crossEntropy(
 
     if (threadIdx.x == 0)
         errors[blockIdx.x] = error / inner;
+}
+
+
+__global__ void crossEntropyRows(
+    const real *scores, const int *labels, const accum *weights, real *grad, accum *errors,
+    int batch, int classes, int weighted)
+{
+    scores += (long long)blockIdx.x * classes;
+    grad += (long long)blockIdx.x * classes;
+
+    accum most = scores[0];
+    BLOCK_LOOP(c, classes)
+        most = scores[c] > most ? (accum)scores[c] : most;
+    most = blockMax(most);
+
+    accum sum = 0;
+    BLOCK_LOOP(c, classes)
+        sum += exp((accum)scores[c] - most);
+    sum = blockSum(sum);
+
+    int label = labels[blockIdx.x];
+    BLOCK_LOOP(c, classes)
+    {
+        accum p = exp((accum)scores[c] - most) / sum;
+        accum w = weighted ? weights[c] : (accum)1;
+        grad[c] = w * ((c == label) - p) / batch;
+    }
+    if (threadIdx.x == 0)
+    {
+        bool isClass = label >= 0 && label < classes;
+        accum w = weighted && isClass ? weights[label] : (accum)1;
+        errors[blockIdx.x] = isClass ? w * (log(sum) - ((accum)scores[label] - most)) : (accum)0;
+    }
 }
 
 

@@ -15,9 +15,11 @@ def crossEntropy(scores, labels, weights=None):
     """Returns (errors, grad): the error of each sample, and the ascent direction of their mean."""
     batch, classes, inner = scores.shape[0], scores.shape[1], prod(scores.shape[2:])
     grad, errors = empty(scores.shape, scores.dtype), empty(batch, sumType(scores.dtype))
-    kernels.crossEntropy(
-        batch, scores, labels, errors if weights is None else weights, grad, errors,
-        batch, classes, inner, weights is not None)
+    arrays = scores, labels, errors if weights is None else weights, grad, errors
+    if inner == 1:
+        kernels.crossEntropyRows(batch, *arrays, batch, classes, weights is not None)
+    else:
+        kernels.crossEntropy(batch, *arrays, batch, classes, inner, weights is not None)
     return errors, grad
 
 
