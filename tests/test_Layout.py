@@ -110,7 +110,9 @@ def test_files_are_short_and_plain(path):
 testedWith = {
     "CpuDevice": "Runtime", "ElementLoop": "ElementwiseKernel", "Function": "SourceModule",
     "KernelText": "SourceModule", "Parameter": "SourceModule", "GuardedFile": "WeightsRefused",
-    "__main__": "Doctor", "Matrix": "MatMul", "CTypes": "ElementwiseKernel"}
+    "__main__": "Doctor", "Matrix": "MatMul", "CTypes": "ElementwiseKernel",
+    "Window": "ElementwiseKernel",
+    "Axes": "Functional"}
 
 
 @everySource

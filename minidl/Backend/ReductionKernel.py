@@ -2,7 +2,24 @@
 
 import functools
 
-from minidl.Backend import Device
+import numpy as np
+
+from minidl.Backend import CTypes, Device
+
+preambleText = """{preamble}
+typedef {number} out_type;
+__device__ out_type minidlReduce(out_type a, out_type b) {{ return {reduce}; }}
+"""
+# The blocks' results, one after the other
+joinText = """{preamble}
+__global__ void {name}(out_type *out, const out_type *partial, int number)
+{{
+    out_type sum = {neutral};
+    for (int i = 0; i < number; ++i)
+        sum = minidlReduce(sum, partial[i]);
+    *out = sum;
+}}
+"""
 
 
 class ReductionKernel:
@@ -30,9 +47,15 @@ class ReductionKernel:
     def __init__(
             self, dtype_out, neutral, reduce_expr, map_expr=None, arguments=None,
             name="reduce_kernel", keep=False, options=None, preamble="", allocator=None):
+        dtype = np.dtype(dtype_out)
+        if dtype.char not in CTypes.names:
+            raise TypeError(f"ReductionKernel: dtype_out must be one of C's numbers, got {dtype}")
+        number = CTypes.names[dtype.char]
+        preamble = preambleText.format(preamble=preamble, number=number, reduce=reduce_expr)
+        join = joinText.format(preamble=preamble, name=name, neutral=neutral)
         self.make = lambda: Device.current().ReductionKernel(
-            dtype_out, str(neutral), reduce_expr, map_expr, arguments, name, keep, options,
-            preamble, allocator)
+            dtype, str(neutral), map_expr or "in[i]", arguments or f"const {number} *in", name,
+            keep, options, preamble, join)
 
     @functools.cached_property
     def kernel(self):

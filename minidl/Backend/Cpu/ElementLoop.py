@@ -1,25 +1,13 @@
 """A kernel that loops over the elements of its arrays, elementwise or to reduce them."""
 
 import functools
-import math
-from typing import NamedTuple
 
 from minidl.Backend import Device
 from minidl.Backend.Cpu.Parameter import Parameter
 from minidl.Backend.Cpu.SourceModule import SourceModule
+from minidl.Backend.Window import windowOf
 
-
-class Window(NamedTuple):
-    """`i` takes `number` values from `start` on, `step` apart, of the `n` elements of an array."""
-
-    start: int
-    step: int
-    number: int
-    n: int
-
-
-# How the window is declared, after the user's arguments, and a block's share of it, one run.
-windowArguments = "long minidlStart, long minidlStep, long minidlNumber, long n"
+# A block's share of the window, one run.
 windowShare = """\
     long minidlFirst = minidlNumber * blockIdx.x / gridDim.x;
     const long minidlLast = minidlNumber * (blockIdx.x + 1l) / gridDim.x;"""
@@ -58,20 +46,7 @@ class ElementLoop:
             self.everywhere.fail(f"takes {self.numArguments} arguments, got {len(args)}")
         self.everywhere.check((*args, *self.hidden), Parameter.acceptsNumber)
         arrays = [args[number] for number in self.pointers]
-        if any(array.shape != arrays[0].shape for array in arrays):
-            self.everywhere.fail(
-                f"arrays must have one shape, got {', '.join(str(a.shape) for a in arrays)}")
-        if any(array.layout is None for array in arrays):
-            self.everywhere.fail("arrays must be contiguous")
-
-        n = math.prod(arrays[0].shape)
-        if slice is not None:
-            values = range(*slice.indices(n))
-        elif within is not None:
-            values = range(within.start or 0, within.stop, within.step or 1)
-        else:
-            values = range(n)
-        return Window(values.start, values.step, len(values), n)
+        return windowOf(arrays, within, slice, self.everywhere.fail)
 
     def launch(self, args, window, blocks):
         function = self.everywhere if window.step == 1 else self.inSteps

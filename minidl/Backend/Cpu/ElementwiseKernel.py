@@ -1,6 +1,7 @@
 """The CPU's half of minidl.Backend.ElementwiseKernel."""
 
-from minidl.Backend.Cpu.ElementLoop import ElementLoop, blocksOf, windowArguments, windowShare
+from minidl.Backend.Cpu.ElementLoop import ElementLoop, blocksOf, windowShare
+from minidl.Backend.Window import windowArguments
 
 
 class ElementwiseKernel:

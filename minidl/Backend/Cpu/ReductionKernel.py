@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from minidl.Backend import CTypes
 from minidl.Backend.Cpu import HostArray
-from minidl.Backend.Cpu.ElementLoop import ElementLoop, blocksOf, windowArguments, windowShare
+from minidl.Backend.Cpu.ElementLoop import ElementLoop, blocksOf, windowShare
 from minidl.Backend.Cpu.SourceModule import SourceModule
+from minidl.Backend.Window import windowArguments
 
 # A tree over 256 neighbours, then one result after the other: in vectors, and always in order.
 loops = """
@@ -35,35 +35,20 @@ loops = """
 
 class ReductionKernel:
     def __init__(
-            self, dtype_out, neutral, reduce_expr, map_expr, arguments, name, keep, options,
-            preamble, allocator):
-        self.dtype = np.dtype(dtype_out)
-        number = CTypes.names[self.dtype.char]
-        arguments = arguments or f"const {number} *in"
-        preamble = f"""{preamble}
-typedef {number} out_type;
-__device__ out_type minidlReduce(out_type a, out_type b) {{ return {reduce_expr}; }}
-"""
+            self, dtype, neutral, map_expr, arguments, name, keep, options, preamble, join):
+        self.dtype = dtype
 
         def text(index):
             return f"""{preamble}
 __global__ void {name}({arguments}, out_type *minidlPartial, {windowArguments})
 {{
 {windowShare}
-{loops.format(neutral=neutral, index=index, map=map_expr or "in[i]")}
+{loops.format(neutral=neutral, index=index, map=map_expr)}
     minidlPartial[blockIdx.x] = minidlSum;
 }}
 """
         self.loop = ElementLoop(name, text, keep, options, numHidden=5)
-        self.join = SourceModule(f"""{preamble}
-__global__ void {name}(out_type *out, const out_type *partial, int number)
-{{
-    out_type sum = {neutral};
-    for (int i = 0; i < number; ++i)
-        sum = minidlReduce(sum, partial[i]);
-    *out = sum;
-}}
-""", keep=keep, options=options).get_function(name)
+        self.join = SourceModule(join, keep=keep, options=options).get_function(name)
 
     def __call__(self, *args, range=None, slice=None, out=None, stream=None, allocator=None):
         window = self.loop.window(args, range, slice)

@@ -2,28 +2,17 @@
 
 import re
 import struct
-from typing import NamedTuple
 
 from minidl.Backend import CTypes, Device
 from minidl.Backend.Cuda.CudaText import block
 from minidl.Backend.Cuda.SourceModule import SourceModule
 from minidl.Backend.KernelFile import KernelError
+from minidl.Backend.Window import windowOf
 
 argument = re.compile(r"([\w\s]+?)\s*(\*?)\s*(?:__restrict__\s+)?(\w+)\s*(\[\s*\])?")
 qualifiers = re.compile(r"\b(const|volatile|__restrict__)\b")
 
 
-class Window(NamedTuple):
-    """`i` takes `number` values from `start` on, `step` apart, of the `n` elements of an array."""
-
-    start: int
-    step: int
-    number: int
-    n: int
-
-
-# How the window is declared, after the user's arguments.
-windowArguments = "long minidlStart, long minidlStep, long minidlNumber, long n"
 indexOf = "const long i = minidlStart + minidlAt * minidlStep;"
 
 
@@ -54,19 +43,7 @@ class ElementLoop:
         arrays = [self.device.adopt(args[number]) for number in self.pointers]
         if bad := [array for array in arrays if not isinstance(array, self.device.GPUArray)]:
             self.fail(f"needs an array on the device for each pointer, got {type(bad[0]).__name__}")
-        if any(array.shape != arrays[0].shape for array in arrays):
-            self.fail(f"arrays must have one shape, got {', '.join(str(a.shape) for a in arrays)}")
-        if any(array.layout is None for array in arrays):
-            self.fail("arrays must be contiguous")
-
-        n = arrays[0].size
-        if slice is not None:
-            values = range(*slice.indices(n))
-        elif within is not None:
-            values = range(within.start or 0, within.stop, within.step or 1)
-        else:
-            values = range(n)
-        return Window(values.start, values.step, len(values), n)
+        return windowOf(arrays, within, slice, self.fail)
 
     def launch(self, args, window, blocks, stream, *hidden):
         values = [self.device.adopt(arg).ptr if letter == "P" else arg

@@ -1,6 +1,7 @@
 """The GPU's half of minidl.Backend.ElementwiseKernel."""
 
-from minidl.Backend.Cuda.ElementLoop import ElementLoop, indexOf, windowArguments
+from minidl.Backend.Cuda.ElementLoop import ElementLoop, indexOf
+from minidl.Backend.Window import windowArguments
 
 
 class ElementwiseKernel:

@@ -2,12 +2,10 @@
 
 import struct
 
-import numpy as np
-
-from minidl.Backend import CTypes
 from minidl.Backend.Cuda.CudaText import block
-from minidl.Backend.Cuda.ElementLoop import ElementLoop, indexOf, windowArguments
+from minidl.Backend.Cuda.ElementLoop import ElementLoop, indexOf
 from minidl.Backend.Cuda.SourceModule import SourceModule
+from minidl.Backend.Window import windowArguments
 
 each = 4  # neighbours that a thread reduces by itself
 packJoin = struct.Struct("PPi").pack
@@ -43,16 +41,9 @@ loops = """
 
 class ReductionKernel:
     def __init__(
-            self, dtype_out, neutral, reduce_expr, map_expr, arguments, name, keep, options,
-            preamble, allocator):
-        self.dtype = np.dtype(dtype_out)
-        number = CTypes.names[self.dtype.char]
-        arguments = arguments or f"const {number} *in"
-        preamble = f"""{preamble}
-typedef {number} out_type;
-__device__ out_type minidlReduce(out_type a, out_type b) {{ return {reduce_expr}; }}
-"""
-        body = loops.format(neutral=neutral, map=map_expr or "in[i]", indexOf=indexOf, block=block,
+            self, dtype, neutral, map_expr, arguments, name, keep, options, preamble, join):
+        self.dtype = dtype
+        body = loops.format(neutral=neutral, map=map_expr, indexOf=indexOf, block=block,
                             each=each)
         self.loop = ElementLoop(name, arguments, f"""{preamble}
 __global__ void {name}({arguments}, out_type *minidlPartial, {windowArguments})
@@ -63,15 +54,7 @@ __global__ void {name}({arguments}, out_type *minidlPartial, {windowArguments})
 }}
 """, keep, options, hidden="P")
         self.device = self.loop.device
-        self.join = SourceModule(f"""{preamble}
-__global__ void {name}(out_type *out, const out_type *partial, int number)
-{{
-    out_type sum = {neutral};
-    for (int i = 0; i < number; ++i)
-        sum = minidlReduce(sum, partial[i]);
-    *out = sum;
-}}
-""", keep=keep, options=options).get_function(name)
+        self.join = SourceModule(join, keep=keep, options=options).get_function(name)
         self.launchJoin = self.device.launcher(self.join, (1, 1, 1))
 
     def __call__(self, *args, range=None, slice=None, out=None, stream=None, allocator=None):
