@@ -2,8 +2,6 @@
 
 import functools
 
-import numpy as np
-
 from minidl.Backend import CTypes, Device
 
 preambleText = """{preamble}
@@ -47,6 +45,8 @@ class ReductionKernel:
     def __init__(
             self, dtype_out, neutral, reduce_expr, map_expr=None, arguments=None,
             name="reduce_kernel", keep=False, options=None, preamble="", allocator=None):
+        import numpy as np  # here, since the doctor must run where it is missing
+
         dtype = np.dtype(dtype_out)
         if dtype.char not in CTypes.names:
             raise TypeError(f"ReductionKernel: dtype_out must be one of C's numbers, got {dtype}")
