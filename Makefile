@@ -1,7 +1,8 @@
 # make demo        trains a network on handwritten digits; its last line is the accuracy
-# make test        runs the tests
+# make test        runs the tests on the CPU
 # make test-cuda   runs the tests of the GPU backend on this machine's CPU, without a GPU
-# make check       the linter, then both
+# make test-gpu    runs all tests on this machine's GPU, and its kernels' under compute-sanitizer
+# make check       the linter, then the tests on the CPU and those without a GPU
 # make benchmark   times minidl beside its peers
 # make clean       removes what the others made
 #
@@ -12,18 +13,28 @@ PYTHON = python3
 python = .venv/bin/python
 pip = $(python) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-cuda check lint benchmark install compiler clean
+.PHONY: demo test test-cuda test-gpu check lint benchmark install compiler clean
 .NOTPARALLEL:
 
 demo: .venv/demo compiler
 	@$(python) examples/trainMlp.py
 
 test: install
-	@$(python) -m pytest
+	@MINIDL_BACKEND=cpu $(python) -m pytest
 
 # A stand-in for CUDA's driver and compiler, and the unchanged PyCUDA on it, in .hostcuda.
 test-cuda: install
 	@$(python) -m tests.CudaRun -m pytest
+
+kernels = tests/Backend/Ops tests/Cost tests/Modules/test_BatchNormNumbers.py \
+	tests/Modules/test_Activation.py tests/Modules/test_SoftMax.py tests/Modules/test_Dropout.py \
+	tests/Optimizers tests/Backend/Cuda/test_StridedCopy.py tests/Backend/Cuda/test_CublasLt.py
+
+test-gpu: install
+	@MINIDL_BACKEND=cuda $(python) -m pytest
+	@for tool in memcheck racecheck initcheck; do echo "compute-sanitizer --tool $$tool"; \
+	MINIDL_BACKEND=cuda MINIDL_SANITIZER=$$tool compute-sanitizer --tool $$tool --error-exitcode 9 \
+	--target-processes all $(python) -m pytest -q $(kernels) || exit 1; done
 
 check: lint test test-cuda
 
