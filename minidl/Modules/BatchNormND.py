@@ -104,7 +104,7 @@ class BatchNormND(Module):
         else:
             grads = Ops.inferBackward(
                 self.inData, grad, self.scale, self.mean, self.var, self.epsilon)
-        self.grad, *self.paramSteps = grads
+        self.grad, *self.paramSteps = grads[:3]
 
     def accGradParams(self, grad, scale=1.0, momentum=0.0):
         if not self.affine:

@@ -21,6 +21,7 @@ from minidl.Backend.Cuda.StridedCopy import StridedCopy
 from minidl.Backend.Cuda.Transfers import Transfers
 
 block = CudaText.block
+blockColumns = 32  # columns of a matrix that a block takes: BLOCK_COLUMNS of Kernels/Cuda.h
 blocksPerProcessor = 8  # that a loop over elements is shared by: as many as run at once
 
 
@@ -111,7 +112,7 @@ class CudaDevice:
         return max(1, min(-(-size // block), self.mostBlocks))
 
     def columns(self, number):
-        return -(-number // block)
+        return -(-number // min(block, blockColumns))
 
     def synchronize(self):
         """Waits for all work of this context."""

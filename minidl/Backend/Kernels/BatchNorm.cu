@@ -16,25 +16,33 @@
 // long sum would add up.
 #define PIECE_LOOP(start, batch) for (int start = 0; start < (batch); start += 64)
 #define ROWS_OF_PIECE(n, start, batch) \
-    for (int n = (start); n < (batch) && n < (start) + 64; ++n)
+    COLUMN_ROWS(n, start, (batch) < (start) + 64 ? (batch) : (start) + 64)
 
 
 __device__ accum finiteOrZero(accum value) { return value - value == 0 ? value : 0; }
 
 
-// Moves the running statistics towards those of the batch, the variance to its unbiased estimate.
+// Moves the running statistics towards those of the batch. A factor of 1 replaces them to the last
+// bit; `freedom` is what the sum of squares is divided by, count - 1 for the unbiased variance.
 __device__ void follow(
-    accum &mean, accum &var, accum batchMean, accum squares, int count, accum factor)
+    accum &mean, accum &var, accum batchMean, accum squares, int freedom, accum factor)
 {
-    mean += factor * (batchMean - mean);
-    var += factor * (squares / (count > 1 ? count - 1 : 1) - var);
+    mean = (1 - factor) * mean + factor * batchMean;
+    var = (1 - factor) * var + factor * (squares / freedom);
+}
+
+
+// What x - mean is divided by: `spread` is the variance or, if isStd, the deviation itself.
+__device__ accum deviation(accum spread, accum epsilon, int isStd)
+{
+    return isStd ? spread : sqrt(spread + epsilon);
 }
 
 
 __global__ void trainMaps(
     const real *x, const accum *scale, const accum *bias,
     real *y, accum *batchMean, accum *batchInvStd, accum *mean, accum *var,
-    int batch, int maps, int inner, accum epsilon, accum factor)
+    int batch, int maps, int inner, int freedom, accum epsilon, accum factor)
 {
     int map = blockIdx.x, count = batch * inner;
 
@@ -63,7 +71,7 @@ __global__ void trainMaps(
     {
         batchMean[map] = mu;
         batchInvStd[map] = invStd;
-        follow(mean[map], var[map], mu, squares, count, factor);
+        follow(mean[map], var[map], mu, squares, freedom, factor);
     }
 }
 
@@ -71,7 +79,7 @@ __global__ void trainMaps(
 __global__ void trainFeatures(
     const real *x, const accum *scale, const accum *bias,
     real *y, accum *batchMean, accum *batchInvStd, accum *mean, accum *var,
-    int batch, int maps, accum epsilon, accum factor)
+    int batch, int maps, int freedom, accum epsilon, accum factor)
 {
     int first = blockIdx.x * BLOCK_COLUMNS;
     accum near[LANES], mu[LANES] = {0}, differences[LANES] = {0}, squares[LANES] = {0};
@@ -88,6 +96,7 @@ __global__ void trainFeatures(
         LANE_LOOP(lane, map, first, maps)
             mu[lane] += sum[lane];
     }
+    COLUMN_SUMS(mu)
     LANE_LOOP(lane, map, first, maps)
         mu[lane] = near[lane] + mu[lane] / batch;
 
@@ -107,6 +116,8 @@ __global__ void trainFeatures(
             squares[lane] += sumOfSquares[lane];
         }
     }
+    COLUMN_SUMS(differences)
+    COLUMN_SUMS(squares)
 
     LANE_LOOP(lane, map, first, maps)
     {
@@ -119,23 +130,25 @@ __global__ void trainFeatures(
 
         batchMean[map] = mu[lane];
         batchInvStd[map] = invStd;
-        follow(mean[map], var[map], mu[lane], squares[lane], batch, factor);
+        ONCE_A_COLUMN
+            follow(mean[map], var[map], mu[lane], squares[lane], freedom, factor);
     }
 
-    for (int n = 0; n < batch; ++n)
+    COLUMN_ROWS(n, 0, batch)
         LANE_LOOP(lane, map, first, maps)
             y[n * maps + map] = (x[n * maps + map] - mu[lane]) * slope[lane] + offset[lane];
 }
 
 
-// Normalizes with the running statistics; `y` may be `x`.
+// Normalizes with given statistics; `y` may be `x`.
 __global__ void inferMaps(
-    const real *x, const accum *scale, const accum *bias, const accum *mean, const accum *var,
+    const real *x, const accum *scale, const accum *bias, const accum *mean, const accum *spread,
     real *y,
-    int batch, int maps, int inner, accum epsilon)
+    int batch, int maps, int inner, int isStd, accum epsilon)
 {
     int map = blockIdx.x;
-    accum mu = mean[map], slope = scale[map] / sqrt(var[map] + epsilon), offset = bias[map];
+    accum mu = mean[map], offset = bias[map];
+    accum slope = scale[map] / deviation(spread[map], epsilon, isStd);
 
     ROW_LOOP(n, i, batch, inner)
         y[(n * maps + map) * inner + i] = (x[(n * maps + map) * inner + i] - mu) * slope + offset;
@@ -143,20 +156,20 @@ __global__ void inferMaps(
 
 
 __global__ void inferFeatures(
-    const real *x, const accum *scale, const accum *bias, const accum *mean, const accum *var,
+    const real *x, const accum *scale, const accum *bias, const accum *mean, const accum *spread,
     real *y,
-    int batch, int maps, accum epsilon)
+    int batch, int maps, int isStd, accum epsilon)
 {
     int first = blockIdx.x * BLOCK_COLUMNS;
     accum mu[LANES], slope[LANES], offset[LANES];
     LANE_LOOP(lane, map, first, maps)
     {
         mu[lane] = mean[map];
-        slope[lane] = scale[map] / sqrt(var[map] + epsilon);
+        slope[lane] = scale[map] / deviation(spread[map], epsilon, isStd);
         offset[lane] = bias[map];
     }
 
-    for (int n = 0; n < batch; ++n)
+    COLUMN_ROWS(n, 0, batch)
         LANE_LOOP(lane, map, first, maps)
             y[n * maps + map] = (x[n * maps + map] - mu[lane]) * slope[lane] + offset[lane];
 }
@@ -227,6 +240,8 @@ __global__ void backwardFeatures(
             sumGX[lane] += sumX[lane];
         }
     }
+    COLUMN_SUMS(sumG)
+    COLUMN_SUMS(sumGX)
 
     LANE_LOOP(lane, map, first, maps)
     {
@@ -238,7 +253,7 @@ __global__ void backwardFeatures(
         biasGrad[map] = sumG[lane];
     }
 
-    for (int n = 0; n < batch; ++n)
+    COLUMN_ROWS(n, 0, batch)
         LANE_LOOP(lane, map, first, maps)
         {
             int j = n * maps + map;
@@ -247,15 +262,24 @@ __global__ void backwardFeatures(
 }
 
 
-// Gradients of inference: the running statistics are constants, so dx = scale * g / sqrt(var +
-// epsilon).
+// Gradients of inference, where the statistics are given. With d = deviation(spread):
+//
+//     dBias = sum(g),    dScale = sum(g * (x - mean)) / d,    dx = scale / d * g
+//     dMean = -scale / d * dBias,    dDeviation = -scale / d * dScale,    dVar = dDeviation / (2 d)
+__device__ accum spreadGradient(accum deviationGrad, accum invStd, int isStd)
+{
+    return isStd ? deviationGrad : deviationGrad * invStd / 2;
+}
+
+
 __global__ void inferBackwardMaps(
-    const real *x, const real *grad, const accum *scale, const accum *mean, const accum *var,
-    real *xGrad, accum *scaleGrad, accum *biasGrad,
-    int batch, int maps, int inner, accum epsilon)
+    const real *x, const real *grad, const accum *scale, const accum *mean, const accum *spread,
+    real *xGrad, accum *scaleGrad, accum *biasGrad, accum *meanGrad, accum *spreadGrad,
+    int batch, int maps, int inner, int isStd, accum epsilon)
 {
     int map = blockIdx.x;
-    accum mu = mean[map], invStd = 1 / sqrt(var[map] + epsilon), slope = scale[map] * invStd;
+    accum mu = mean[map], invStd = 1 / deviation(spread[map], epsilon, isStd);
+    accum slope = scale[map] * invStd;
 
     accum sumG = 0, sumGX = 0;
     ROW_LOOP(n, i, batch, inner)
@@ -272,5 +296,53 @@ __global__ void inferBackwardMaps(
     {
         scaleGrad[map] = sumGX;
         biasGrad[map] = sumG;
+        meanGrad[map] = -slope * sumG;
+        spreadGrad[map] = spreadGradient(-slope * sumGX, invStd, isStd);
+    }
+}
+
+
+__global__ void inferBackwardFeatures(
+    const real *x, const real *grad, const accum *scale, const accum *mean, const accum *spread,
+    real *xGrad, accum *scaleGrad, accum *biasGrad, accum *meanGrad, accum *spreadGrad,
+    int batch, int maps, int isStd, accum epsilon)
+{
+    int first = blockIdx.x * BLOCK_COLUMNS;
+    accum mu[LANES], invStd[LANES], slope[LANES], sumG[LANES] = {0}, sumGX[LANES] = {0};
+    LANE_LOOP(lane, map, first, maps)
+    {
+        mu[lane] = mean[map];
+        invStd[lane] = 1 / deviation(spread[map], epsilon, isStd);
+        slope[lane] = scale[map] * invStd[lane];
+    }
+
+    PIECE_LOOP(start, batch)
+    {
+        accum sum[LANES] = {0}, sumX[LANES] = {0};
+        ROWS_OF_PIECE(n, start, batch)
+            LANE_LOOP(lane, map, first, maps)
+            {
+                int j = n * maps + map;
+                accum g = grad[j];
+                sum[lane] += g;
+                sumX[lane] += g * (x[j] - mu[lane]);
+                xGrad[j] = slope[lane] * g;
+            }
+        LANE_LOOP(lane, map, first, maps)
+        {
+            sumG[lane] += sum[lane];
+            sumGX[lane] += sumX[lane];
+        }
+    }
+    COLUMN_SUMS(sumG)
+    COLUMN_SUMS(sumGX)
+
+    LANE_LOOP(lane, map, first, maps)
+    {
+        accum scaled = sumGX[lane] * invStd[lane];
+        scaleGrad[map] = scaled;
+        biasGrad[map] = sumG[lane];
+        meanGrad[map] = -slope[lane] * sumG[lane];
+        spreadGrad[map] = spreadGradient(-slope[lane] * scaled, invStd[lane], isStd);
     }
 }

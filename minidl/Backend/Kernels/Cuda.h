@@ -14,11 +14,16 @@
          n < (rows); n += BLOCK / n##_width) \
         for (int i = threadIdx.x % n##_width; i < (length); i += n##_width)
 
-// A thread has one column of its block.
+// A thread has one column of its block, whose rows it shares with others: neighbouring threads
+// read neighbours in memory, and a matrix of few columns still keeps many threads busy.
 #define LANES 1
-#define BLOCK_COLUMNS BLOCK
+#define BLOCK_COLUMNS (BLOCK < 32 ? BLOCK : 32)
 #define LANE_LOOP(lane, column, first, columns) \
-    for (int lane = 0, column = (first) + threadIdx.x; lane < 1 && column < (columns); ++lane)
+    for (int lane = 0, column = (first) + threadIdx.x % BLOCK_COLUMNS; \
+         lane < 1 && column < (columns); ++lane)
+#define COLUMN_ROWS(n, start, end) \
+    for (int n = (start) + threadIdx.x / BLOCK_COLUMNS; n < (end); n += BLOCK / BLOCK_COLUMNS)
+#define ONCE_A_COLUMN if (threadIdx.x < BLOCK_COLUMNS)
 
 __device__ int rowWidth(int length)
 {
@@ -49,6 +54,28 @@ __device__ int rowWidth(int length)
         __syncthreads(); /* the next call overwrites parts */ \
         return result; \
     }
+
+// `value` of all threads that share a column, added up in a fixed order and returned to each.
+__device__ accum columnSum(accum value)
+{
+    __shared__ accum parts[BLOCK];
+    parts[threadIdx.x] = value;
+    __syncthreads();
+    for (int half = BLOCK / 2; half >= BLOCK_COLUMNS; half /= 2)
+    {
+        if (threadIdx.x < half)
+            parts[threadIdx.x] += parts[threadIdx.x + half];
+        __syncthreads();
+    }
+    accum result = parts[threadIdx.x % BLOCK_COLUMNS];
+    __syncthreads(); // the next call overwrites parts
+    return result;
+}
+
+// The sums of a thread's columns, joined with those of the threads that it shares them with.
+#define COLUMN_SUMS(sums) \
+    for (int lane = 0; lane < LANES; ++lane) \
+        sums[lane] = columnSum(sums[lane]);
 
 BLOCK_JOIN(blockSum, a + b)
 BLOCK_JOIN(blockMax, a < b ? b : a)

@@ -49,6 +49,12 @@ struct Block
              column##_end = (columns) - (first) < LANES ? (columns) : (first) + LANES; \
          column < column##_end; ++lane, ++column)
 
+// Rows start .. end-1 of a block's columns, shared by the threads of a column; what these have
+// summed up, joined; and what is to be done once for each column.
+#define COLUMN_ROWS(n, start, end) for (int n = (start); n < (end); ++n)
+#define COLUMN_SUMS(sums)
+#define ONCE_A_COLUMN
+
 __device__ accum blockSum(accum value) { return value; }
 __device__ accum blockMax(accum value) { return value; }
 

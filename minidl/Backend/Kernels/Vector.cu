@@ -28,12 +28,14 @@ __global__ void sumRows(const real *a, real *sums, int rows, int columns, accum 
     int first = blockIdx.x * BLOCK_COLUMNS;
     accum sum[LANES] = {0};
 
-    for (int n = 0; n < rows; ++n)
+    COLUMN_ROWS(n, 0, rows)
         LANE_LOOP(lane, column, first, columns)
             sum[lane] += a[n * columns + column];
+    COLUMN_SUMS(sum)
 
-    LANE_LOOP(lane, column, first, columns)
-        sums[column] = alpha * sum[lane] + (beta == 0 ? 0 : beta * sums[column]);
+    ONCE_A_COLUMN
+        LANE_LOOP(lane, column, first, columns)
+            sums[column] = alpha * sum[lane] + (beta == 0 ? 0 : beta * sums[column]);
 }
 
 
