@@ -21,7 +21,6 @@ from minidl.Backend.gpuarray import adopted, contiguous
 from minidl.Backend.Ops import BatchNorm as Ops
 from minidl.Backend.Precision import sumType
 
-leastEpsilon = 1e-5
 defaultFactor = 0.1  # Aesara's
 
 
@@ -226,8 +225,8 @@ class Call:
     def epsilon(self, epsilon):
         number = self.number("epsilon", epsilon)
         # Not `number`: numpy compares its float32 with 1e-5 rounded as well.
-        if not epsilon >= leastEpsilon:
-            self.fail(f"epsilon must be at least {leastEpsilon}, got {epsilon}")
+        if not epsilon >= Ops.leastEpsilon:
+            self.fail(f"epsilon must be at least {Ops.leastEpsilon}, got {epsilon}")
         return number
 
     def factor(self, factor):

@@ -1,5 +1,7 @@
 """Kernel files as Python sees them: the text, its kernels, and the arguments that each declares."""
 
+import concurrent.futures
+import os
 import re
 import struct
 from pathlib import Path
@@ -123,6 +125,14 @@ class Kernel:
 
     def fail(self, message):
         raise KernelError(f"kernel {self.name}: {message}")
+
+
+def inBackground(make):
+    """Calls make(file) for every kernel file: where one is not compiled yet, more will not be."""
+    pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count(), "minidl-compile")
+    for path in sorted(folder.glob("*.cu")):
+        pool.submit(make, KernelFile(path.stem))
+    pool.shutdown(wait=False)
 
 
 def parse(text):

@@ -9,8 +9,6 @@ from minidl.Backend.Ops import Vector
 from minidl.Backend.Precision import sumType
 from minidl.Modules.Module import Module, converted
 
-leastEpsilon = 1e-5
-
 
 class BatchNormND(Module):
     """
@@ -61,8 +59,8 @@ class BatchNormND(Module):
     def checkArguments(self, sscale):
         if not (isinstance(self.maps, (int, np.integer)) and self.maps > 0):
             self.fail(f"the number of maps must be a positive integer, got {self.maps}")
-        if not self.epsilon >= leastEpsilon:
-            self.fail(f"epsilon must be at least {leastEpsilon}, got {self.epsilon}")
+        if not self.epsilon >= Ops.leastEpsilon:
+            self.fail(f"epsilon must be at least {Ops.leastEpsilon}, got {self.epsilon}")
         if not (self.initFactor >= 0 and 0 <= self.minFactor <= 1):
             self.fail(f"need initFactor >= 0 and minFactor from 0 to 1, got {self.initFactor} and "
                       f"{self.minFactor}")

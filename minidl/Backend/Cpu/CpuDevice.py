@@ -1,9 +1,7 @@
 """The CPU as a device: numpy memory, kernels from the host compiler, one pool of threads."""
 
-import concurrent.futures
 import ctypes
 import functools
-import os
 from pathlib import Path
 
 import numpy as np
@@ -116,9 +114,5 @@ extern "C" void {name}Blocks(const char *packed, long first, long last, long blo
 
 @functools.cache
 def compileAhead(real):
-    """Compiles all kernel files in the background: where one is missing, more will be."""
-    pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count(), "minidl-compile")
-    for path in sorted(KernelFile.folder.glob("*.cu")):
-        file = KernelFile.KernelFile(path.stem)
-        pool.submit(HostCompiler.load, file.stem, hostText(file, real), sumFlags)
-    pool.shutdown(wait=False)
+    KernelFile.inBackground(
+        lambda file: HostCompiler.load(file.stem, hostText(file, real), sumFlags))

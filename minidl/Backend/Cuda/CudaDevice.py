@@ -1,6 +1,5 @@
 """The GPU as a device: PyCUDA's arrays and context, kernels from nvcc, one stream for all work."""
 
-import concurrent.futures
 import contextlib
 import functools
 import os
@@ -125,10 +124,5 @@ class CudaDevice:
 
 @functools.cache
 def compileAhead(real, architecture):
-    """Compiles all kernel files in the background: where one is missing, more will be."""
-    pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count(), "minidl-compile")
-    for path in sorted(KernelFile.folder.glob("*.cu")):
-        file = KernelFile.KernelFile(path.stem)
-        text = CudaText.cudaText(file, real, block)
-        pool.submit(CudaCompiler.cubin, file.stem, text, architecture)
-    pool.shutdown(wait=False)
+    KernelFile.inBackground(lambda file: CudaCompiler.cubin(
+        file.stem, CudaText.cudaText(file, real, block), architecture))

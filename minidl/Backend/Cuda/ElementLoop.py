@@ -11,8 +11,6 @@ from minidl.Backend.Window import windowOf
 
 argument = re.compile(r"([\w\s]+?)\s*(\*?)\s*(?:__restrict__\s+)?(\w+)\s*(\[\s*\])?")
 qualifiers = re.compile(r"\b(const|volatile|__restrict__)\b")
-
-
 indexOf = "const long i = minidlStart + minidlAt * minidlStep;"
 
 

@@ -12,6 +12,7 @@ from minidl.Backend.gpuarray import empty
 from minidl.Backend.KernelFile import KernelFile
 
 kernels = KernelFile("BatchNorm")
+leastEpsilon = 1e-5
 
 
 def train(data, scale, bias, mean, var, epsilon, factor, unbiased=True, runs=None):
