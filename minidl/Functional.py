@@ -19,6 +19,7 @@ import numbers
 from minidl.Backend import Axes, Device
 from minidl.Backend.gpuarray import adopted, contiguous
 from minidl.Backend.Ops import BatchNorm as Ops
+from minidl.Backend.Ops import BatchNormInfer as InferOps
 from minidl.Backend.Precision import sumType
 
 defaultFactor = 0.1  # Aesara's
@@ -111,7 +112,10 @@ def batchNormBackward(data, grad, scale, savemean, saveinvvar, axes, epsilon):
     call.epsilon(epsilon)
     small = call.channels(scale=scale, savemean=savemean, saveinvvar=saveinvvar)
     grad = call.layout.arranged(call.alike("grad", grad))
-    ingrad, *others = Ops.backward(call.data(), grad, *small, call.layout.runs)
+    scale, mean, invStd = small
+    # Without a ramp the bias has no part.
+    ingrad, *others, _ = Ops.backward(
+        call.data(), grad, scale, scale, mean, invStd, call.layout.runs)
     return call.layout.restored(ingrad), *others
 
 
@@ -149,7 +153,7 @@ def batchNormalization(inputs, gamma, beta, mean, std, mode="low_mem"):
     call = Call("batchNormalization", like=gamma, inputs=inputs)
     call.mode(mode)
     small = call.channels(gamma=gamma, beta=beta, mean=mean, std=std)
-    return call.infer(*small, 0.0, isStd=True)
+    return call.infer(*small, 0.0, form=InferOps.deviation)
 
 
 def batchNormalizationBackward(inputs, grad, gamma, mean, std, mode="low_mem"):
@@ -167,7 +171,7 @@ def batchNormalizationBackward(inputs, grad, gamma, mean, std, mode="low_mem"):
     call = Call("batchNormalizationBackward", like=gamma, inputs=inputs)
     call.mode(mode)
     small = call.channels(gamma=gamma, mean=mean, std=std)
-    return call.inferBackward(grad, *small, 0.0, isStd=True)
+    return call.inferBackward(grad, *small, 0.0, form=InferOps.deviation)
 
 
 class Call:
@@ -271,11 +275,11 @@ class Call:
                       f"{array.dtype} of shape {array.shape}")
         return array
 
-    def infer(self, scale, bias, mean, spread, epsilon, isStd=False, out=None):
+    def infer(self, scale, bias, mean, spread, epsilon, form=InferOps.variance, out=None):
         place = None if out is None else self.alike("out", out)
         isDirect = place is not None and place.layout is not None and self.layout.order is None
-        result = self.layout.restored(Ops.infer(
-            self.data(), scale, bias, mean, spread, epsilon, place if isDirect else None, isStd,
+        result = self.layout.restored(InferOps.infer(
+            self.data(), scale, bias, mean, spread, epsilon, place if isDirect else None, form,
             self.layout.runs))
         if place is None:
             return result
@@ -283,8 +287,8 @@ class Call:
             place[...] = result
         return out
 
-    def inferBackward(self, grad, scale, mean, spread, epsilon, isStd=False):
+    def inferBackward(self, grad, scale, mean, spread, epsilon, form=InferOps.variance):
         grad = self.layout.arranged(self.alike("grad", grad))
-        ingrad, *others = Ops.inferBackward(
-            self.data(), grad, scale, mean, spread, epsilon, isStd, self.layout.runs)
+        ingrad, *others = InferOps.inferBackward(
+            self.data(), grad, scale, mean, spread, epsilon, form, self.layout.runs)
         return self.layout.restored(ingrad), *others

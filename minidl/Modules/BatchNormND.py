@@ -5,6 +5,7 @@ import numpy as np
 from minidl import Config
 from minidl.Backend import gpuarray
 from minidl.Backend.Ops import BatchNorm as Ops
+from minidl.Backend.Ops import BatchNormInfer as InferOps
 from minidl.Backend.Ops import Vector
 from minidl.Backend.Precision import sumType
 from minidl.Modules.Module import Module, converted
@@ -87,8 +88,9 @@ class BatchNormND(Module):
 
     def updateData(self, data):
         if not self.train:
-            self.data = Ops.infer(data, self.scale, self.bias, self.mean, self.var, self.epsilon,
-                                  out=data if self.inplace else None)
+            self.data = InferOps.infer(
+                data, self.scale, self.bias, self.mean, self.var, self.epsilon,
+                out=data if self.inplace else None)
             return
 
         factor = min(max(self.initFactor / (int(self.numOfProps) + 1), self.minFactor), 1.0)
@@ -98,9 +100,9 @@ class BatchNormND(Module):
 
     def updateGrad(self, grad):
         if self.train:
-            grads = Ops.backward(self.inData, grad, self.scale, *self.saved)
+            grads = Ops.backward(self.inData, grad, self.scale, self.bias, *self.saved)
         else:
-            grads = Ops.inferBackward(
+            grads = InferOps.inferBackward(
                 self.inData, grad, self.scale, self.mean, self.var, self.epsilon)
         self.grad, *self.paramSteps = grads[:3]
 
@@ -108,7 +110,8 @@ class BatchNormND(Module):
         if not self.affine:
             return
         if self.paramSteps is None:  # backward(updGrad=False): one kernel yields all three
-            _, *self.paramSteps = Ops.backward(self.inData, grad, self.scale, *self.saved)
+            _, *self.paramSteps, _ = Ops.backward(
+                self.inData, grad, self.scale, self.bias, *self.saved)
         for var, step in zip((self.vars["scale"], self.vars["bias"]), self.paramSteps, strict=True):
             if var.grad is not None:
                 Vector.addScaled(step, var.grad, out=var.grad, alpha=scale, beta=momentum)

@@ -1,6 +1,9 @@
-// Batch normalization of a contiguous (batch, maps, inner) tensor:
+// Batch normalization of a contiguous (batch, maps, inner) tensor, and what may follow it:
 //
-//     y = scale * xHat + bias,    xHat = (x - mean) * invStd,    invStd = 1 / sqrt(var + epsilon)
+//     y = f(scale * xHat + bias + z),  xHat = (x - mean) * invStd,  invStd = 1 / sqrt(var + epsilon)
+//
+// z, a tensor like x, counts where `adds`, and may else be anything. f is nothing, relu, leaky relu
+// or clip, by three numbers: see `bent`.
 //
 // Kernels named Maps take one block for each map, whose count = batch * inner values lie in `batch`
 // rows of `inner` neighbours. Kernels named Features are for inner = 1, where the maps are
@@ -22,27 +25,40 @@
 __device__ accum finiteOrZero(accum value) { return value - value == 0 ? value : 0; }
 
 
-// Moves the running statistics towards those of the batch. A factor of 1 replaces them to the last
-// bit; `freedom` is what the sum of squares is divided by, count - 1 for the unbiased variance.
+// Moves the running statistics towards those of the batch; a factor of 1 replaces them to the last
+// bit, with 0 they stay. `freedom` is what the sum of squares is divided by, count - 1 for the
+// unbiased variance; with 0, invStd takes the variance's place.
 __device__ void follow(
-    accum &mean, accum &var, accum batchMean, accum squares, int freedom, accum factor)
+    accum &mean, accum &var, accum batchMean, accum squares, accum invStd, int freedom, accum factor)
 {
+    if (factor == 0)
+        return;
     mean = (1 - factor) * mean + factor * batchMean;
-    var = (1 - factor) * var + factor * (squares / freedom);
+    var = (1 - factor) * var + factor * (freedom == 0 ? invStd : squares / freedom);
 }
 
 
-// What x - mean is divided by: `spread` is the variance or, if isStd, the deviation itself.
-__device__ accum deviation(accum spread, accum epsilon, int isStd)
+// f(v): `floor` (or leak v, unless leak is 0) below floor, `ceiling` above ceiling, else v.
+// Infinite bounds let all pass; NaN stays NaN.
+__device__ accum bent(accum v, accum floor, accum ceiling, accum leak)
 {
-    return isStd ? spread : sqrt(spread + epsilon);
+    accum low = leak == 0 ? floor : leak * v, high = v > ceiling ? ceiling : v;
+    return v < floor ? low : high;
+}
+
+// f'(v) g, which is leak g at the floor and 0 at a ceiling that is finite.
+__device__ accum bentBack(accum v, accum g, accum floor, accum ceiling, accum leak)
+{
+    accum low = leak == 0 ? 0 : leak * g, high = v >= ceiling && ceiling - ceiling == 0 ? 0 : g;
+    return v > floor ? high : low;
 }
 
 
 __global__ void trainMaps(
-    const real *x, const accum *scale, const accum *bias,
+    const real *x, const real *z, const accum *scale, const accum *bias,
     real *y, accum *batchMean, accum *batchInvStd, accum *mean, accum *var,
-    int batch, int maps, int inner, int freedom, accum epsilon, accum factor)
+    int batch, int maps, int inner, int freedom, int adds,
+    accum epsilon, accum factor, accum floor, accum ceiling, accum leak)
 {
     int map = blockIdx.x, count = batch * inner;
 
@@ -65,21 +81,26 @@ __global__ void trainMaps(
     accum invStd = 1 / sqrt(squares / count + epsilon);
     accum slope = scale[map] * invStd, offset = bias[map];
     ROW_LOOP(n, i, batch, inner)
-        y[(n * maps + map) * inner + i] = (x[(n * maps + map) * inner + i] - mu) * slope + offset;
+    {
+        int j = (n * maps + map) * inner + i;
+        accum v = fma(x[j] - mu, slope, offset);
+        y[j] = bent(adds ? v + z[j] : v, floor, ceiling, leak);
+    }
 
     if (threadIdx.x == 0)
     {
         batchMean[map] = mu;
         batchInvStd[map] = invStd;
-        follow(mean[map], var[map], mu, squares, freedom, factor);
+        follow(mean[map], var[map], mu, squares, invStd, freedom, factor);
     }
 }
 
 
 __global__ void trainFeatures(
-    const real *x, const accum *scale, const accum *bias,
+    const real *x, const real *z, const accum *scale, const accum *bias,
     real *y, accum *batchMean, accum *batchInvStd, accum *mean, accum *var,
-    int batch, int maps, int freedom, accum epsilon, accum factor)
+    int batch, int maps, int freedom, int adds,
+    accum epsilon, accum factor, accum floor, accum ceiling, accum leak)
 {
     int first = blockIdx.x * BLOCK_COLUMNS;
     accum near[LANES], mu[LANES] = {0}, differences[LANES] = {0}, squares[LANES] = {0};
@@ -131,78 +152,57 @@ __global__ void trainFeatures(
         batchMean[map] = mu[lane];
         batchInvStd[map] = invStd;
         ONCE_A_COLUMN
-            follow(mean[map], var[map], mu[lane], squares[lane], freedom, factor);
+            follow(mean[map], var[map], mu[lane], squares[lane], invStd, freedom, factor);
     }
 
     COLUMN_ROWS(n, 0, batch)
         LANE_LOOP(lane, map, first, maps)
-            y[n * maps + map] = (x[n * maps + map] - mu[lane]) * slope[lane] + offset[lane];
+        {
+            int j = n * maps + map;
+            accum v = fma(x[j] - mu[lane], slope[lane], offset[lane]);
+            y[j] = bent(adds ? v + z[j] : v, floor, ceiling, leak);
+        }
 }
 
 
-// Normalizes with given statistics; `y` may be `x`.
-__global__ void inferMaps(
-    const real *x, const accum *scale, const accum *bias, const accum *mean, const accum *spread,
-    real *y,
-    int batch, int maps, int inner, int isStd, accum epsilon)
-{
-    int map = blockIdx.x;
-    accum mu = mean[map], offset = bias[map];
-    accum slope = scale[map] / deviation(spread[map], epsilon, isStd);
-
-    ROW_LOOP(n, i, batch, inner)
-        y[(n * maps + map) * inner + i] = (x[(n * maps + map) * inner + i] - mu) * slope + offset;
-}
-
-
-__global__ void inferFeatures(
-    const real *x, const accum *scale, const accum *bias, const accum *mean, const accum *spread,
-    real *y,
-    int batch, int maps, int isStd, accum epsilon)
-{
-    int first = blockIdx.x * BLOCK_COLUMNS;
-    accum mu[LANES], slope[LANES], offset[LANES];
-    LANE_LOOP(lane, map, first, maps)
-    {
-        mu[lane] = mean[map];
-        slope[lane] = scale[map] / deviation(spread[map], epsilon, isStd);
-        offset[lane] = bias[map];
-    }
-
-    COLUMN_ROWS(n, 0, batch)
-        LANE_LOOP(lane, map, first, maps)
-            y[n * maps + map] = (x[n * maps + map] - mu[lane]) * slope[lane] + offset[lane];
-}
-
-
-// Gradients of the training pass. With g = dL/dy and <.> the average over a map:
+// Gradients of the training pass. With g = f' dL/dy and <.> the average over a map:
 //
-//     dBias = sum(g),    dScale = sum(g * xHat)
+//     dBias = sum(g),    dScale = sum(g * xHat),    dz = g
 //     dx = scale * invStd * (g - <g> - xHat * <g * xHat>)
+//
+// f' is found from y where z was added, for which zGrad gets g; else from what stood before f, which
+// is computed anew, so that nobody has to keep it. Then y and zGrad may be anything.
 __global__ void backwardMaps(
-    const real *x, const real *grad, const accum *scale,
+    const real *x, const real *y, const real *grad, const accum *scale, const accum *bias,
     const accum *batchMean, const accum *batchInvStd,
-    real *xGrad, accum *scaleGrad, accum *biasGrad,
-    int batch, int maps, int inner)
+    real *xGrad, real *zGrad, accum *scaleGrad, accum *biasGrad,
+    int batch, int maps, int inner, int adds, accum floor, accum ceiling, accum leak)
 {
     int map = blockIdx.x, count = batch * inner;
     accum mu = batchMean[map], invStd = batchInvStd[map];
+    accum slope = scale[map] * invStd, offset = bias[map];
 
     accum sumG = 0, sumGX = 0;
     ROW_LOOP(n, i, batch, inner)
     {
         int j = (n * maps + map) * inner + i;
-        sumG += grad[j];
-        sumGX += grad[j] * (x[j] - mu);
+        accum v = adds ? (accum)y[j] : fma(x[j] - mu, slope, offset);
+        accum g = bentBack(v, grad[j], floor, ceiling, leak);
+        sumG += g;
+        sumGX += g * (x[j] - mu);
     }
     sumG = blockSum(sumG);
     sumGX = blockSum(sumGX) * invStd;
 
-    accum slope = scale[map] * invStd, meanG = sumG / count, tilt = invStd * sumGX / count;
+    accum meanG = sumG / count, tilt = invStd * sumGX / count;
     ROW_LOOP(n, i, batch, inner)
     {
         int j = (n * maps + map) * inner + i;
-        xGrad[j] = slope * (grad[j] - meanG - (x[j] - mu) * tilt);
+        accum v = adds ? (accum)y[j] : fma(x[j] - mu, slope, offset);
+        accum g = bentBack(v, grad[j], floor, ceiling, leak);
+        xGrad[j] = slope * (g - meanG - (x[j] - mu) * tilt);
+        if (adds)
+            zGrad[j] = g;
     }
 
     if (threadIdx.x == 0)
@@ -214,15 +214,20 @@ __global__ void backwardMaps(
 
 
 __global__ void backwardFeatures(
-    const real *x, const real *grad, const accum *scale,
+    const real *x, const real *y, const real *grad, const accum *scale, const accum *bias,
     const accum *batchMean, const accum *batchInvStd,
-    real *xGrad, accum *scaleGrad, accum *biasGrad,
-    int batch, int maps)
+    real *xGrad, real *zGrad, accum *scaleGrad, accum *biasGrad,
+    int batch, int maps, int adds, accum floor, accum ceiling, accum leak)
 {
     int first = blockIdx.x * BLOCK_COLUMNS;
-    accum mu[LANES], sumG[LANES] = {0}, sumGX[LANES] = {0}, slope[LANES], meanG[LANES], tilt[LANES];
+    accum mu[LANES], slope[LANES], offset[LANES], meanG[LANES], tilt[LANES];
+    accum sumG[LANES] = {0}, sumGX[LANES] = {0};
     LANE_LOOP(lane, map, first, maps)
+    {
         mu[lane] = batchMean[map];
+        slope[lane] = scale[map] * batchInvStd[map];
+        offset[lane] = bias[map];
+    }
 
     PIECE_LOOP(start, batch)
     {
@@ -230,9 +235,11 @@ __global__ void backwardFeatures(
         ROWS_OF_PIECE(n, start, batch)
             LANE_LOOP(lane, map, first, maps)
             {
-                accum g = grad[n * maps + map];
+                int j = n * maps + map;
+                accum v = adds ? (accum)y[j] : fma(x[j] - mu[lane], slope[lane], offset[lane]);
+                accum g = bentBack(v, grad[j], floor, ceiling, leak);
                 sum[lane] += g;
-                sumX[lane] += g * (x[n * maps + map] - mu[lane]);
+                sumX[lane] += g * (x[j] - mu[lane]);
             }
         LANE_LOOP(lane, map, first, maps)
         {
@@ -246,7 +253,6 @@ __global__ void backwardFeatures(
     LANE_LOOP(lane, map, first, maps)
     {
         accum invStd = batchInvStd[map], scaled = sumGX[lane] * invStd;
-        slope[lane] = scale[map] * invStd;
         meanG[lane] = sumG[lane] / batch;
         tilt[lane] = invStd * scaled / batch;
         scaleGrad[map] = scaled;
@@ -257,92 +263,10 @@ __global__ void backwardFeatures(
         LANE_LOOP(lane, map, first, maps)
         {
             int j = n * maps + map;
-            xGrad[j] = slope[lane] * (grad[j] - meanG[lane] - (x[j] - mu[lane]) * tilt[lane]);
+            accum v = adds ? (accum)y[j] : fma(x[j] - mu[lane], slope[lane], offset[lane]);
+            accum g = bentBack(v, grad[j], floor, ceiling, leak);
+            xGrad[j] = slope[lane] * (g - meanG[lane] - (x[j] - mu[lane]) * tilt[lane]);
+            if (adds)
+                zGrad[j] = g;
         }
-}
-
-
-// Gradients of inference, where the statistics are given. With d = deviation(spread):
-//
-//     dBias = sum(g),    dScale = sum(g * (x - mean)) / d,    dx = scale / d * g
-//     dMean = -scale / d * dBias,    dDeviation = -scale / d * dScale,    dVar = dDeviation / (2 d)
-__device__ accum spreadGradient(accum deviationGrad, accum invStd, int isStd)
-{
-    return isStd ? deviationGrad : deviationGrad * invStd / 2;
-}
-
-
-__global__ void inferBackwardMaps(
-    const real *x, const real *grad, const accum *scale, const accum *mean, const accum *spread,
-    real *xGrad, accum *scaleGrad, accum *biasGrad, accum *meanGrad, accum *spreadGrad,
-    int batch, int maps, int inner, int isStd, accum epsilon)
-{
-    int map = blockIdx.x;
-    accum mu = mean[map], invStd = 1 / deviation(spread[map], epsilon, isStd);
-    accum slope = scale[map] * invStd;
-
-    accum sumG = 0, sumGX = 0;
-    ROW_LOOP(n, i, batch, inner)
-    {
-        int j = (n * maps + map) * inner + i;
-        sumG += grad[j];
-        sumGX += grad[j] * (x[j] - mu);
-        xGrad[j] = slope * grad[j];
-    }
-    sumG = blockSum(sumG);
-    sumGX = blockSum(sumGX) * invStd;
-
-    if (threadIdx.x == 0)
-    {
-        scaleGrad[map] = sumGX;
-        biasGrad[map] = sumG;
-        meanGrad[map] = -slope * sumG;
-        spreadGrad[map] = spreadGradient(-slope * sumGX, invStd, isStd);
-    }
-}
-
-
-__global__ void inferBackwardFeatures(
-    const real *x, const real *grad, const accum *scale, const accum *mean, const accum *spread,
-    real *xGrad, accum *scaleGrad, accum *biasGrad, accum *meanGrad, accum *spreadGrad,
-    int batch, int maps, int isStd, accum epsilon)
-{
-    int first = blockIdx.x * BLOCK_COLUMNS;
-    accum mu[LANES], invStd[LANES], slope[LANES], sumG[LANES] = {0}, sumGX[LANES] = {0};
-    LANE_LOOP(lane, map, first, maps)
-    {
-        mu[lane] = mean[map];
-        invStd[lane] = 1 / deviation(spread[map], epsilon, isStd);
-        slope[lane] = scale[map] * invStd[lane];
-    }
-
-    PIECE_LOOP(start, batch)
-    {
-        accum sum[LANES] = {0}, sumX[LANES] = {0};
-        ROWS_OF_PIECE(n, start, batch)
-            LANE_LOOP(lane, map, first, maps)
-            {
-                int j = n * maps + map;
-                accum g = grad[j];
-                sum[lane] += g;
-                sumX[lane] += g * (x[j] - mu[lane]);
-                xGrad[j] = slope[lane] * g;
-            }
-        LANE_LOOP(lane, map, first, maps)
-        {
-            sumG[lane] += sum[lane];
-            sumGX[lane] += sumX[lane];
-        }
-    }
-    COLUMN_SUMS(sumG)
-    COLUMN_SUMS(sumGX)
-
-    LANE_LOOP(lane, map, first, maps)
-    {
-        accum scaled = sumGX[lane] * invStd[lane];
-        scaleGrad[map] = scaled;
-        biasGrad[map] = sumG[lane];
-        meanGrad[map] = -slope[lane] * sumG[lane];
-        spreadGrad[map] = spreadGradient(-slope[lane] * scaled, invStd[lane], isStd);
-    }
 }

@@ -76,6 +76,7 @@ __device__ double tanh(double x) { return __builtin_tanh(x); }
 __device__ double cos(double x) { return __builtin_cos(x); }
 __device__ double sin(double x) { return __builtin_sin(x); }
 __device__ double fabs(double x) { return __builtin_fabs(x); }
+__device__ double fma(double x, double y, double z) { return __builtin_fma(x, y, z); }
 
 __device__ float sqrt(float x) { return __builtin_sqrtf(x); }
 __device__ float log(float x) { return __builtin_logf(x); }
@@ -83,6 +84,7 @@ __device__ float log1p(float x) { return __builtin_log1pf(x); }
 __device__ float cos(float x) { return __builtin_cosf(x); }
 __device__ float sin(float x) { return __builtin_sinf(x); }
 __device__ float fabs(float x) { return __builtin_fabsf(x); }
+__device__ float fma(float x, float y, float z) { return __builtin_fmaf(x, y, z); }
 
 // cos(2 pi x) and sin(2 pi x)
 __device__ accum cosOfTurns(accum x) { return cos((accum)6.283185307179586 * x); }

@@ -1,11 +1,14 @@
 """
-Batch normalization on the device: shapes, outputs and launches for Kernels/BatchNorm.cu.
+Batch normalization in training on the device: shapes, outputs and launches for
+Kernels/BatchNorm.cu. BatchNormInfer.py has that with given statistics.
 
 `runs` says how a tensor's memory is seen, as (outer, channels, inner): one number of each small
-array belongs to a channel. Without it axis 1 has the channels.
+array belongs to a channel. Without it axis 1 has the channels. `ramp` is a function that follows in
+the same kernel, (floor, ceiling, leak) as the kernel file tells; `added` a tensor like data that is
+added before it.
 """
 
-from math import prod
+from math import inf, prod
 
 from minidl.Backend.Device import columns
 from minidl.Backend.gpuarray import empty
@@ -13,61 +16,47 @@ from minidl.Backend.KernelFile import KernelFile
 
 kernels = KernelFile("BatchNorm")
 leastEpsilon = 1e-5
+noRamp = -inf, inf, 1.0
 
 
-def train(data, scale, bias, mean, var, epsilon, factor, unbiased=True, runs=None):
-    """Returns (out, batchMean, batchInvStd); moves the running `mean` and `var` in place."""
+def train(data, scale, bias, mean, var, epsilon, factor, unbiased=True, runs=None, ramp=noRamp,
+          added=None, averagesInvStd=False):
+    """
+    Returns (out, batchMean, batchInvStd); moves the running `mean` and `var` in place, of which
+    nothing is read or written if factor is 0. With averagesInvStd `var` follows batchInvStd.
+    """
     outer, channels, inner = runs or channelsOnAxis1(data.shape)
     out, batchMean, batchInvStd = emptyLike(data), emptyLike(mean), emptyLike(mean)
-    arrays = data, scale, bias, out, batchMean, batchInvStd, mean, var
-    freedom = max(outer * inner - unbiased, 1)
+    z = data if added is None else added
+    arrays = data, z, scale, bias, out, batchMean, batchInvStd, mean, var
+    freedom = 0 if averagesInvStd else max(outer * inner - unbiased, 1)
+    scalars = freedom, added is not None, epsilon, factor, *ramp
 
     if inner == 1:
-        kernels.trainFeatures(
-            columns(channels), *arrays, outer, channels, freedom, epsilon, factor)
+        kernels.trainFeatures(columns(channels), *arrays, outer, channels, *scalars)
     else:
-        kernels.trainMaps(channels, *arrays, outer, channels, inner, freedom, epsilon, factor)
+        kernels.trainMaps(channels, *arrays, outer, channels, inner, *scalars)
     return out, batchMean, batchInvStd
 
 
-def infer(data, scale, bias, mean, spread, epsilon, out=None, isStd=False, runs=None):
-    """`spread` is the variance, or the standard deviation if `isStd`; then epsilon has no part."""
+def backward(data, grad, scale, bias, batchMean, batchInvStd, runs=None, ramp=noRamp, out=None):
+    """
+    Returns (ingrad, scalegrad, biasgrad, addedgrad) of the `train` call that gave these statistics.
+    `out` is what it returned, needed if there was something added; else addedgrad is None.
+    """
     outer, channels, inner = runs or channelsOnAxis1(data.shape)
-    out = emptyLike(data) if out is None else out
-    arrays = data, scale, bias, mean, spread, out
+    ingrad, scalegrad, biasgrad = emptyLike(data), emptyLike(scale), emptyLike(scale)
+    addedgrad = None if out is None else emptyLike(data)
+    y, zGrad = (data, ingrad) if out is None else (out, addedgrad)
+    arrays = (data, y, grad, scale, bias, batchMean, batchInvStd,
+              ingrad, zGrad, scalegrad, biasgrad)
+    scalars = out is not None, *ramp
 
     if inner == 1:
-        kernels.inferFeatures(columns(channels), *arrays, outer, channels, isStd, epsilon)
+        kernels.backwardFeatures(columns(channels), *arrays, outer, channels, *scalars)
     else:
-        kernels.inferMaps(channels, *arrays, outer, channels, inner, isStd, epsilon)
-    return out
-
-
-def backward(data, grad, scale, batchMean, batchInvStd, runs=None):
-    """Returns (ingrad, scalegrad, biasgrad) of the `train` call that gave these statistics."""
-    outer, channels, inner = runs or channelsOnAxis1(data.shape)
-    grads = emptyLike(data), emptyLike(scale), emptyLike(scale)
-    arrays = data, grad, scale, batchMean, batchInvStd, *grads
-
-    if inner == 1:
-        kernels.backwardFeatures(columns(channels), *arrays, outer, channels)
-    else:
-        kernels.backwardMaps(channels, *arrays, outer, channels, inner)
-    return grads
-
-
-def inferBackward(data, grad, scale, mean, spread, epsilon, isStd=False, runs=None):
-    """Returns (ingrad, scalegrad, biasgrad, meangrad, spreadgrad) of `infer`."""
-    outer, channels, inner = runs or channelsOnAxis1(data.shape)
-    grads = emptyLike(data), *(emptyLike(scale) for _ in range(4))
-    arrays = data, grad, scale, mean, spread, *grads
-
-    if inner == 1:
-        kernels.inferBackwardFeatures(
-            columns(channels), *arrays, outer, channels, isStd, epsilon)
-    else:
-        kernels.inferBackwardMaps(channels, *arrays, outer, channels, inner, isStd, epsilon)
-    return grads
+        kernels.backwardMaps(channels, *arrays, outer, channels, inner, *scalars)
+    return ingrad, scalegrad, biasgrad, addedgrad
 
 
 def emptyLike(array):
