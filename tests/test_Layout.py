@@ -156,7 +156,8 @@ def test_kernel_files_use_the_shared_words_only(path):
     host |= defined(hostText(KernelFile.KernelFile(path.stem), "f").split("struct Kernels")[0])
     cuda = defined(code(folder / "Cuda.h"))
     ofNvcc = {  # CUDA C has these of its own
-        "sqrt", "exp", "log", "log1p", "expm1", "tanh", "cos", "sin", "fabs", "fma", "pow", "__umulhi"}
+        "sqrt", "exp", "log", "log1p", "expm1", "tanh", "cos", "sin", "fabs", "fma", "pow",
+        "__umulhi"}
     ofLanguage = {"if", "for", "while", "return", "sizeof", "int", "real", "accum", "unsigned"}
 
     used = {word for word in re.findall(r"\b(\w+)\s*\(", code(path))}

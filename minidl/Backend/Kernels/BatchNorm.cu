@@ -1,6 +1,6 @@
 // Batch normalization of a contiguous (batch, maps, inner) tensor, and what may follow it:
 //
-//     y = f(scale * xHat + bias + z),  xHat = (x - mean) * invStd,  invStd = 1 / sqrt(var + epsilon)
+//     y = f(scale * xHat + bias + z),   xHat = (x - mean) * invStd,   invStd = 1 / sqrt(var + eps)
 //
 // z, a tensor like x, counts where `adds`, and may else be anything. f is nothing, relu, leaky relu
 // or clip, by three numbers: see `bent`.
@@ -29,7 +29,8 @@ __device__ accum finiteOrZero(accum value) { return value - value == 0 ? value :
 // bit, with 0 they stay. `freedom` is what the sum of squares is divided by, count - 1 for the
 // unbiased variance; with 0, invStd takes the variance's place.
 __device__ void follow(
-    accum &mean, accum &var, accum batchMean, accum squares, accum invStd, int freedom, accum factor)
+    accum &mean, accum &var,
+    accum batchMean, accum squares, accum invStd, int freedom, accum factor)
 {
     if (factor == 0)
         return;
@@ -170,8 +171,8 @@ __global__ void trainFeatures(
 //     dBias = sum(g),    dScale = sum(g * xHat),    dz = g
 //     dx = scale * invStd * (g - <g> - xHat * <g * xHat>)
 //
-// f' is found from y where z was added, for which zGrad gets g; else from what stood before f, which
-// is computed anew, so that nobody has to keep it. Then y and zGrad may be anything.
+// f' is found from y where z was added, for which zGrad gets g; else from what stood before f,
+// computed anew, so that nobody has to keep it. Then y and zGrad may be anything.
 __global__ void backwardMaps(
     const real *x, const real *y, const real *grad, const accum *scale, const accum *bias,
     const accum *batchMean, const accum *batchInvStd,
