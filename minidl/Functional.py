@@ -17,7 +17,7 @@ import math
 import numbers
 
 from minidl.Backend import Axes, Device
-from minidl.Backend.gpuarray import adopted, contiguous
+from minidl.Backend.gpuarray import adopted, contiguous, zeros
 from minidl.Backend.Ops import BatchNorm as Ops
 from minidl.Backend.Ops import BatchNormInfer as InferOps
 from minidl.Backend.Precision import sumType
@@ -64,11 +64,10 @@ def batchNormTrain(data, scale, bias, axes="spatial", epsilon=1e-5, factor=None,
         call.fail("needs two or more values a channel, unless unbiased=False, got 1 for data of "
                   f"shape {call.shape} and axes {call.axes}")
 
-    # Where nothing runs along, the kernel has its place to write to all the same.
-    moved = [array.copy() for array in running] or [Ops.emptyLike(scale), Ops.emptyLike(scale)]
-    out, *saved = Ops.train(
-        call.data(), scale, bias, *moved, epsilon, factor, bool(unbiased), call.layout.runs)
-    return call.layout.restored(out), *saved, *(moved if running else ())
+    moved = [array.copy() for array in running]
+    out, *saved = Ops.train(call.data(), scale, bias, epsilon, *moved or (None, None), factor,
+                            bool(unbiased), runs=call.layout.runs)
+    return call.layout.restored(out), *saved, *moved
 
 
 def batchNormInfer(data, scale, bias, mean, var, axes="spatial", epsilon=1e-5, out=None):
@@ -145,15 +144,21 @@ def batchNormalization(inputs, gamma, beta, mean, std, mode="low_mem"):
 
     Args:
         gamma, beta, mean, std: of one shape, which has inputs' axes, each of inputs' size or 1.
-        mode: "low_mem" or "high_mem". The gradients are reckoned from inputs in both, so that
-            neither keeps an array of inputs' size for them.
+        mode: "low_mem", or "high_mem", which holds (inputs - mean) / std in an array of its own on
+            the way, as Aesara does: the same values, and inputs' size more of memory.
 
     Returns: out.
     """
     call = Call("batchNormalization", like=gamma, inputs=inputs)
     call.mode(mode)
-    small = call.channels(gamma=gamma, beta=beta, mean=mean, std=std)
-    return call.infer(*small, 0.0, form=InferOps.deviation)
+    gamma, beta, mean, std = call.channels(gamma=gamma, beta=beta, mean=mean, std=std)
+    if mode == "low_mem":
+        return call.infer(gamma, beta, mean, std, 0.0, form=InferOps.deviation)
+    zero, one = zeros(gamma.shape, gamma.dtype), zeros(gamma.shape, gamma.dtype)
+    one.fill(1)
+    normal = Call("batchNormalization", like=gamma, inputs=call.infer(
+        one, zero, mean, std, 0.0, form=InferOps.deviation))
+    return normal.infer(gamma, beta, zero, one, 0.0, form=InferOps.deviation)
 
 
 def batchNormalizationBackward(inputs, grad, gamma, mean, std, mode="low_mem"):

@@ -18,6 +18,7 @@ class Sequential(Container):
         super().__init__(name)
         self.registerBlueprint(locals())
         self.graph = []
+        self.fused = {}  # {module: those behind it that it did in its own kernel in the last call}
 
     def append(self, mod):
         """Adds `mod` at the end; returns the container, so that calls can be chained."""
@@ -63,31 +64,78 @@ class Sequential(Container):
                 needed = None
 
     def updateData(self, data):
-        fused = None  # the module that the one before it has done in its own kernel
-        followers = [*self.graph[1:], None]
-        for index, (mod, follower) in enumerate(zip(self.graph, followers, strict=False)):
-            if mod is fused:
-                continue
-            fused = follower if mod.canFuse(follower) else None
+        self.data = self.run(data)
+
+    def run(self, data, behind=(), added=None):
+        """
+        The output, or that of `behind`, modules that the last one here does in its own kernel; of
+        these an Add takes `added` as well.
+        """
+        self.fused, index = {}, 0
+        while index < len(self.graph):
+            mod, isLast = self.graph[index], index == len(self.graph) - 1
+            followers = self.graph[index + 1:index + 3]
+            followers = behind if isLast else followers[:mod.fusable(followers)]
             try:
-                data = mod(data) if fused is None else mod.callFused(data, fused)
+                data = mod.callFused(data, followers, added if isLast else None) if followers \
+                    else mod(data)
             except ModuleError as error:
                 raise self.inside(index, error) from error
-        self.data = data
+            if followers and not isLast:
+                self.fused[mod] = followers
+                index += len(followers)
+            index += 1
+        return data
 
     def backward(self, grad, updParamGrads=True, updGrad=True, scale=1.0, momentum=1.0):
-        if self.data is None:
+        if self.__dict__.get("data", self) is None:
             self.fail("backward needs a call with data first")
-        self.grad = None
-        first = 0 if updGrad else self.firstTrained()
-        for index in range(len(self.graph) - 1, first - 1, -1):
+        self.runBack(grad, (), updParamGrads, updGrad, scale, momentum)
+
+    def runBack(self, grad, behind, updParamGrads, updGrad, scale, momentum):
+        """Backward of `run`; returns the gradient of `added`."""
+        self.grad, addedgrad = None, None
+        first, end = 0 if updGrad else self.firstTrained(), len(self.graph)
+        while end > first:
+            index, followers = self.unitBefore(end)
+            isLast, mod = end == len(self.graph), self.graph[index]
+            followers = behind if isLast and behind else followers
+            how = updParamGrads, updGrad or index > first, scale, momentum
             try:
-                mod = self.graph[index]
-                mod.backward(grad, updParamGrads, updGrad or index > first, scale, momentum)
+                if followers:
+                    given = mod.backwardFused(grad, followers, *how)
+                    addedgrad = given if isLast else addedgrad
+                else:
+                    mod.backward(grad, *how)
             except ModuleError as error:
                 raise self.inside(index, error) from error
-            grad = mod.grad
+            grad, end = mod.grad, index
         self.grad = grad if updGrad else None
+        return addedgrad
+
+    def unitBefore(self, end):
+        """(index of a module, those behind it up to `end` that it did in its own kernel)"""
+        for index in range(max(end - 3, 0), end - 1):
+            followers = self.graph[index + 1:end]
+            if self.fused.get(self.graph[index]) == followers:
+                return index, followers
+        return end - 1, ()
+
+    # As part of a container that joins this one's last module with what is behind this one
+
+    def fusable(self, followers):
+        return self.graph[-1].fusable(followers) if self.graph else 0
+
+    def canAdd(self):
+        return bool(self.graph) and self.graph[-1].canAdd()
+
+    def updateFused(self, data, followers, added=None):
+        self.run(data, followers, added)
+        self.later("data", lambda: self.graph[-1].data)
+
+    def backwardFused(self, grad, followers, updParamGrads=True, updGrad=True, scale=1.0,
+                      momentum=1.0):
+        return self.runBack(grad, followers, updParamGrads, updGrad, scale, momentum)
 
     def firstTrained(self):
         """The index of the first module with parameters, or the number of modules."""

@@ -1,4 +1,5 @@
 import enum
+import math
 
 from minidl.Backend.Ops import Activation as Ops
 from minidl.Modules.Module import Module
@@ -72,14 +73,25 @@ class Activation(Module):
             self.data = Ops.forward(
                 self.activation.value, data, self.actArgs, out=data if self.inplace else None)
 
+    def ramp(self):
+        """The function as (floor, ceiling, leak) of Ops/BatchNorm.py, if that can tell it."""
+        # A subclass may compute something else.
+        if type(self) is not Activation or self.slc is not None:
+            return None
+        return {relu: lambda: (0.0, math.inf, 0.0), leakyRelu: lambda a: (0.0, math.inf, a),
+                clip: lambda low, high: (low, high, 0.0)}.get(
+                    self.activation, lambda *_: None)(*self.actArgs)
+
     def updateGrad(self, grad):
         if self.slc is not None:
             out = self.data.reshape(-1)[self.slc].copy()
             self.grad = self.onSlice(grad, lambda part: Ops.backward(
                 self.activation.value, out, part, self.actArgs))
         else:
-            self.grad = Ops.backward(self.activation.value, self.data, grad, self.actArgs,
-                                     ingrad=grad if self.inplace else None)
+            self.grad = self.gradFrom(grad, grad if self.inplace else None)
+
+    def gradFrom(self, grad, ingrad=None):
+        return Ops.backward(self.activation.value, self.data, grad, self.actArgs, ingrad=ingrad)
 
     def onSlice(self, array, function):
         """`array`, or a copy unless in place, with `function` applied to its flat slice."""

@@ -48,13 +48,15 @@ class Linear(Module):
     def updateData(self, data):
         self.data = matMul(data, self.W, bias=self.b, transB=self.transpose)
 
-    def canFuse(self, follower):
+    def fusable(self, followers):
         # A subclass of either may compute something else.
-        return (type(self) is Linear and type(follower) is Activation
-                and follower.activation is relu and follower.slc is None)
+        return int(type(self) is Linear and len(followers) > 0 and type(followers[0]) is Activation
+                   and followers[0].activation is relu and followers[0].slc is None)
 
-    def updateFused(self, data, follower):
+    def updateFused(self, data, followers, added=None):
+        follower, = followers
         self.data = gpuarray.empty(self.dataShapeFrom(data.shape), data.dtype)
+        follower.inData = self.data
         follower.data = self.data if follower.inplace else gpuarray.empty(
             self.data.shape, data.dtype)
         matMul(data, self.W, out=self.data, bias=self.b, relu=follower.data, transB=self.transpose)

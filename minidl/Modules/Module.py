@@ -48,6 +48,7 @@ class Module:
         self.name = name
         self.vars, self.attrs = {}, {}
         self.data = self.grad = self.inData = None
+        self.pending = {}  # what `later` has put off
         self.train = not Config.globalEvalMode
         self.calctype = np.float32
         self.gradUsesOutData = self.movesData = self.movesGrad = False
@@ -62,24 +63,52 @@ class Module:
         self.updateData(data)
         return self.data
 
-    def canFuse(self, follower):
-        """Whether one kernel can do this module and `follower`, a module or None, behind it."""
+    def fusable(self, followers):
+        """How many of the modules behind it this one can do in its own kernel; for containers."""
+        return 0
+
+    def canAdd(self):
+        """Whether the first of `followers` of callFused may be an Add."""
         return False
 
-    def callFused(self, data, follower):
-        """What follower(self(data)) does and leaves behind, and returns; for containers."""
+    def callFused(self, data, followers, added=None):
+        """
+        What followers[-1](... followers[0](self(data))) does and leaves behind, and returns. The
+        first of them may be an Add, of this module's output and the array `added`.
+        """
         data = self.accept(data, "data", self.checkDataShape, self.checkDataType)
-        self.data = follower.data = None
+        for module in (self, *followers):
+            module.data = None
         self.inData = data
-        self.updateFused(data, follower)
-        follower.inData = self.data
-        return follower.data
+        self.updateFused(data, followers, added)
+        return followers[-1].data
 
-    def updateFused(self, data, follower):
+    def updateFused(self, data, followers, added=None):
         raise NotImplementedError(f"{type(self).__name__} has no updateFused")
 
+    def backwardFused(self, grad, followers, updParamGrads=True, updGrad=True, scale=1.0,
+                      momentum=0.0):
+        """Backward of callFused; returns the gradient of `added`, if there was one."""
+        for module in reversed(followers):
+            module.backward(grad, updParamGrads, True, scale, momentum)
+            grad = module.grad
+        self.backward(grad, updParamGrads, updGrad, scale, momentum)
+
+    def later(self, name, compute):
+        """Attribute `name` shall be compute(), which is not called unless somebody asks for it."""
+        self.__dict__.pop(name, None)
+        self.pending[name] = compute
+
+    def __getattr__(self, name):
+        # Python comes here for what it does not find otherwise.
+        compute = self.__dict__.get("pending", {}).pop(name, None)
+        if compute is None:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name}")
+        setattr(self, name, compute())
+        return self.__dict__[name]
+
     def backward(self, grad, updParamGrads=True, updGrad=True, scale=1.0, momentum=0.0):
-        if self.data is None:
+        if self.__dict__.get("data", self) is None:  # what is put off is there
             self.fail("backward needs a call with data first")
         grad = self.accept(grad, "grad", self.checkGradShape, self.checkGradType)
         self.grad = None
@@ -89,16 +118,26 @@ class Module:
             self.accGradParams(grad, scale=scale, momentum=momentum)
 
     def accept(self, array, what, checkShape, checkType):
-        """`array` as ops need it: on the device, contiguous, of a fit shape and dtype."""
-        if type(getattr(array, "layout", None)) is not str:
-            try:
-                array = gpuarray.contiguous(array)
-            except TypeError as error:
-                self.fail(f"{what} must be an array on the device: {error}")
+        """
+        `array`, or each of a list, as ops need it: on the device, contiguous, of a fit dtype. A
+        list is checked as one by its shapes.
+        """
+        isList = isinstance(array, (list, tuple))
+        arrays = [self.onDevice(each, what) for each in array] if isList else self.onDevice(
+            array, what)
         if not Config.disableDtypeShapeChecks:
-            checkShape(array.shape)
-            checkType(array.dtype)
-        return array
+            checkShape([each.shape for each in arrays] if isList else arrays.shape)
+            for each in arrays if isList else (arrays,):
+                checkType(each.dtype)
+        return arrays
+
+    def onDevice(self, array, what):
+        if type(getattr(array, "layout", None)) is str:
+            return array
+        try:
+            return gpuarray.contiguous(array)
+        except TypeError as error:
+            self.fail(f"{what} must be an array on the device: {error}")
 
     def updateData(self, data):
         raise NotImplementedError(f"{type(self).__name__} has no updateData")
@@ -228,6 +267,7 @@ class Module:
     def reset(self):
         """Lets go of the arrays that the last call left."""
         self.data = self.grad = self.inData = None
+        self.pending.clear()
 
     # Files
 
@@ -261,10 +301,9 @@ class Module:
     def registerBlueprint(self, args, exclude=()):
         """Keeps the constructor's arguments, its locals(), to build an equal module from."""
         known = inspect.signature(type(self).__init__).parameters
-        scheme = {
-            key: None if key in exclude else plain(value)
-            for key, value in args.items() if key in known and key != "self"
-        }
+        given = {key: value for key, value in args.items() if key in known and key != "self"}
+        given.update(given.pop("options", {}))  # of a constructor that passes them on
+        scheme = {key: None if key in exclude else plain(value) for key, value in given.items()}
         self.blueprint = {"classname": type(self).__name__, "scheme": scheme}
 
     def getBlueprint(self):
@@ -289,6 +328,11 @@ class Module:
 def converted(array, dtype):
     """A copy of a device array in another dtype."""
     return gpuarray.to_gpu(array.get().astype(dtype))
+
+
+def isCount(value):
+    """Whether `value` is a whole number above 0."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0
 
 
 def plain(value):

@@ -9,7 +9,12 @@ from minidl.Modules.Activation import (
     softPlus,
     tanh,
 )
+from minidl.Modules.Add import Add
 from minidl.Modules.BatchNorm import BatchNorm
+from minidl.Modules.BatchNorm1D import BatchNorm1D
+from minidl.Modules.BatchNorm2D import BatchNorm2D
+from minidl.Modules.BatchNorm3D import BatchNorm3D
+from minidl.Modules.BatchNormAxes import BatchNormAxes
 from minidl.Modules.BatchNormND import BatchNormND
 from minidl.Modules.Dropout import Dropout
 from minidl.Modules.Flatten import Flatten
@@ -17,11 +22,13 @@ from minidl.Modules.Identity import Identity
 from minidl.Modules.InitScheme import InitScheme
 from minidl.Modules.Linear import Linear
 from minidl.Modules.Module import MemoryUnit, Module, ModuleError
+from minidl.Modules.Replicate import Replicate
 from minidl.Modules.Reshape import Reshape
 from minidl.Modules.SoftMax import SoftMax
 
 __all__ = [
-    "Activation", "ActivationType", "BatchNorm", "BatchNormND", "Dropout", "Flatten", "Identity",
-    "InitScheme", "Linear", "MemoryUnit", "Module", "ModuleError", "Reshape", "SoftMax",
+    "Activation", "ActivationType", "Add", "BatchNorm", "BatchNorm1D", "BatchNorm2D", "BatchNorm3D",
+    "BatchNormAxes", "BatchNormND", "Dropout", "Flatten", "Identity", "InitScheme", "Linear",
+    "MemoryUnit", "Module", "ModuleError", "Replicate", "Reshape", "SoftMax",
     "clip", "elu", "leakyRelu", "relu", "sigmoid", "softPlus", "tanh",
 ]

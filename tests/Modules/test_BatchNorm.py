@@ -59,8 +59,10 @@ def test_statistics_print_as_numpys_arrays_do():
 
 
 def test_constructor_takes_its_arguments_in_order():
-    parameters = inspect.signature(BatchNorm).parameters
+    *parameters, options = inspect.signature(BatchNorm).parameters.items()
+    parameters = dict(parameters)
 
+    assert options[1].kind is inspect.Parameter.VAR_KEYWORD
     assert {name: each.default for name, each in parameters.items()} == {
         "size": inspect.Parameter.empty, "epsilon": 1e-5, "initFactor": 1.0, "minFactor": 0.1,
         "sscale": 0.01, "affine": True, "name": None, "empty": False, "inplace": False}

@@ -19,18 +19,20 @@ leastEpsilon = 1e-5
 noRamp = -inf, inf, 1.0
 
 
-def train(data, scale, bias, mean, var, epsilon, factor, unbiased=True, runs=None, ramp=noRamp,
-          added=None, averagesInvStd=False):
+def train(data, scale, bias, epsilon, mean=None, var=None, factor=0.0, unbiased=True,
+          averagesInvStd=False, runs=None, ramp=noRamp, added=None):
     """
-    Returns (out, batchMean, batchInvStd); moves the running `mean` and `var` in place, of which
-    nothing is read or written if factor is 0. With averagesInvStd `var` follows batchInvStd.
+    Returns (out, batchMean, batchInvStd); moves the running `mean` and `var` in place, unless
+    factor is 0. With averagesInvStd `var` follows batchInvStd.
     """
     outer, channels, inner = runs or channelsOnAxis1(data.shape)
-    out, batchMean, batchInvStd = emptyLike(data), emptyLike(mean), emptyLike(mean)
+    out, batchMean, batchInvStd = emptyLike(data), emptyLike(scale), emptyLike(scale)
+    # What is not there, no kernel touches: any array can stand in its place.
+    running = (batchMean, batchInvStd) if mean is None else (mean, var)
     z = data if added is None else added
-    arrays = data, z, scale, bias, out, batchMean, batchInvStd, mean, var
+    arrays = data, z, scale, bias, out, batchMean, batchInvStd, *running
     freedom = 0 if averagesInvStd else max(outer * inner - unbiased, 1)
-    scalars = freedom, added is not None, epsilon, factor, *ramp
+    scalars = freedom, added is not None, epsilon, factor if mean is not None else 0.0, *ramp
 
     if inner == 1:
         kernels.trainFeatures(columns(channels), *arrays, outer, channels, *scalars)

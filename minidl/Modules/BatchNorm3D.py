@@ -1,0 +1,16 @@
+from minidl.Modules.BatchNormND import BatchNormND
+
+
+class BatchNorm3D(BatchNormND):
+    """
+    Batch normalization of the maps of volumes: see BatchNormAxes for the formula and arguments.
+
+    Variables and attributes have shape (1, maps, 1, 1, 1).
+    Data: (batch, maps, depth, height, width).
+    """
+
+    def __init__(self, maps, epsilon=1e-5, initFactor=1.0, minFactor=0.1, sscale=0.01, affine=True,
+                 name=None, empty=False, inplace=False, **options):
+        super().__init__(3, maps, epsilon, initFactor, minFactor, sscale, affine, name, empty,
+                         inplace, **options)
+        self.registerBlueprint(locals())
