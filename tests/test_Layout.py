@@ -112,7 +112,7 @@ testedWith = {
     "KernelText": "SourceModule", "Parameter": "SourceModule", "GuardedFile": "WeightsRefused",
     "__main__": "Doctor", "Matrix": "MatMul", "CTypes": "ElementwiseKernel",
     "Window": "ElementwiseKernel",
-    "Axes": "Functional", "BatchNormInfer": "Functional"}
+    "Axes": "Functional", "BatchNormInfer": "Functional", "FusedNorm": "NormFusing"}
 
 
 @everySource
