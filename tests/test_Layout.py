@@ -112,7 +112,8 @@ testedWith = {
     "KernelText": "SourceModule", "Parameter": "SourceModule", "GuardedFile": "WeightsRefused",
     "__main__": "Doctor", "Matrix": "MatMul", "CTypes": "ElementwiseKernel",
     "Window": "ElementwiseKernel",
-    "Axes": "Functional", "BatchNormInfer": "Functional", "FusedNorm": "NormFusing"}
+    "Axes": "Functional", "BatchNormInfer": "Functional", "FusedNorm": "NormFusing",
+    "GroupNorm": "SampleNorm", "InstanceNorm2D": "SampleNorm", "LayerNorm": "SampleNorm"}
 
 
 @everySource

@@ -18,8 +18,11 @@ from minidl.Modules.BatchNormAxes import BatchNormAxes
 from minidl.Modules.BatchNormND import BatchNormND
 from minidl.Modules.Dropout import Dropout
 from minidl.Modules.Flatten import Flatten
+from minidl.Modules.GroupNorm import GroupNorm
 from minidl.Modules.Identity import Identity
 from minidl.Modules.InitScheme import InitScheme
+from minidl.Modules.InstanceNorm2D import InstanceNorm2D
+from minidl.Modules.LayerNorm import LayerNorm
 from minidl.Modules.Linear import Linear
 from minidl.Modules.Module import MemoryUnit, Module, ModuleError
 from minidl.Modules.Replicate import Replicate
@@ -28,7 +31,8 @@ from minidl.Modules.SoftMax import SoftMax
 
 __all__ = [
     "Activation", "ActivationType", "Add", "BatchNorm", "BatchNorm1D", "BatchNorm2D", "BatchNorm3D",
-    "BatchNormAxes", "BatchNormND", "Dropout", "Flatten", "Identity", "InitScheme", "Linear",
-    "MemoryUnit", "Module", "ModuleError", "Replicate", "Reshape", "SoftMax",
+    "BatchNormAxes", "BatchNormND", "Dropout", "Flatten", "GroupNorm", "Identity", "InitScheme",
+    "InstanceNorm2D", "LayerNorm", "Linear", "MemoryUnit", "Module", "ModuleError", "Replicate",
+    "Reshape", "SoftMax",
     "clip", "elu", "leakyRelu", "relu", "sigmoid", "softPlus", "tanh",
 ]

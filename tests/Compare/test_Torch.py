@@ -9,7 +9,17 @@ import pytest
 from minidl.Backend import gpuarray
 from minidl.Containers import Sequential
 from minidl.Cost import MSE, CrossEntropy
-from minidl.Modules import Activation, BatchNorm, BatchNormND, Dropout, Linear, SoftMax
+from minidl.Modules import (
+    Activation,
+    BatchNorm,
+    BatchNormND,
+    Dropout,
+    GroupNorm,
+    InstanceNorm2D,
+    LayerNorm,
+    Linear,
+    SoftMax,
+)
 from minidl.Optimizers import SGD, Adam, MomentumSGD, NesterovSGD
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
@@ -63,6 +73,27 @@ def test_softmax(shape, rng):
     x, g = (rng.standard_normal((2, *shape)) * 5).astype(np.float32)
 
     passes(SoftMax(), torch.nn.Softmax(dim=1), x, g)
+
+
+@pytest.mark.parametrize("module, peer, shape", [
+    (GroupNorm(2, 6), torch.nn.GroupNorm(2, 6), (4, 6)),
+    (GroupNorm(2, 6, 1e-3), torch.nn.GroupNorm(2, 6, 1e-3), (3, 6, 5, 2)),
+    (GroupNorm(32, 64), torch.nn.GroupNorm(32, 64), (2, 64, 7, 7)),
+    (InstanceNorm2D(5), torch.nn.InstanceNorm2d(5, affine=True), (3, 5, 7, 2)),
+    (LayerNorm(131), torch.nn.LayerNorm(131), (67, 131)),
+    (LayerNorm((3, 5)), torch.nn.LayerNorm((3, 5)), (2, 7, 3, 5)),
+], ids=lambda each: str(each) if isinstance(each, tuple) else type(each).__name__)
+def test_normalization_of_samples(module, peer, shape, rng):
+    for name, param in (("scale", peer.weight), ("bias", peer.bias)):
+        values = rng.standard_normal(param.shape).astype(np.float32)
+        getattr(module, name).set(values.reshape(getattr(module, name).shape))
+        param.data = torch.from_numpy(values)
+    x, g = rng.standard_normal((2, *shape)).astype(np.float32)
+
+    passes(module, peer, x, g)
+
+    for name, param in (("scale", peer.weight), ("bias", peer.bias)):
+        assertClose(module.getVar(name).grad.get().reshape(param.shape), param.grad)
 
 
 @pytest.mark.parametrize("transpose", [False, True])

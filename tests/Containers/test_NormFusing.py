@@ -1,4 +1,4 @@
-"""Batch normalization with what follows it in the same kernels gives what the modules give alone."""
+"""Batch normalization and what its kernels do behind it: as if each module computed alone."""
 
 import numpy as np
 import pytest
