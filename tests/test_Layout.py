@@ -25,7 +25,7 @@ floors = [
     ["minidl.Modules", "minidl.GuardedFile", "minidl.Weights"],
     ["minidl.Datasets", "minidl.Transformers"],
     ["minidl.Containers", "minidl.Cost", "minidl.Optimizers"],
-    ["minidl.Handlers", "minidl.Models"],
+    ["minidl.Handlers", "minidl.Models", "minidl.Passes"],
     ["minidl.CudaPackages", "minidl.PyCudaBuild"],
     ["minidl.Doctor", "minidl.CudaSetup", "minidl.__main__"],
 ]

@@ -255,6 +255,18 @@ class BatchNormAxes(FusedNorm):
     def usedScale(self):
         return self.unit if self.fixScale else self.scale
 
+    def affineMap(self):
+        """
+        (slope, offset) for which slope * x + offset is the output with running statistics: host
+        arrays of float64, a number each for every channel.
+        """
+        scale, bias, mean, var = (
+            array.get().astype(np.float64).ravel()
+            for array in (self.usedScale(), self.bias, self.mean, self.var))
+        isInverse = self.form == InferOps.inverse
+        slope = scale * (var if isInverse else 1 / np.sqrt(var + self.epsilon))
+        return slope, bias - mean * slope
+
     # Checks
 
     def checkDataShape(self, shape):

@@ -36,8 +36,8 @@ def test_each_module_takes_its_own_data(rng):
 
 @pytest.mark.parametrize("train", [True, False])
 def test_gradients_of_a_block_with_a_shortcut(train, rng):
-    way = Sequential().append(Linear(5, 5, useBias=False)).append(BatchNorm(5)).append(Activation("tanh"))
-    way.append(Linear(5, 5))
+    way = Sequential().append(Linear(5, 5, useBias=False)).append(BatchNorm(5))
+    way.append(Activation("tanh")).append(Linear(5, 5))
     net = Sequential().append(Replicate(3)).append(
         Parallel().append(way).append(Identity()).append(Linear(5, 5))).append(Add())
     net.trainMode() if train else net.evalMode()

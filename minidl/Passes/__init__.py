@@ -1,0 +1,5 @@
+from minidl.Passes.AddBatchNorm import batchNorm
+from minidl.Passes.FoldBatchNorm import foldBatchNorm
+from minidl.Passes.RecomputeStats import recomputeStats
+
+__all__ = ["batchNorm", "foldBatchNorm", "recomputeStats"]
