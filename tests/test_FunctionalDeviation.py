@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from minidl import Functional
+from minidl.Backend import Device
 from tests.BatchNormReference import Reference, assertClose, onDevice
 
 
@@ -37,3 +38,19 @@ def test_a_deviation_whose_square_is_no_number_is_taken(size):
           for shape, value in [((2, 3), size), ((1, 3), 1), ((1, 3), 0), ((1, 3), 2 * size)]))
     np.testing.assert_allclose(
         Functional.batchNormalization(x, one, zero, zero, std).get(), 0.5, rtol=1e-6)
+
+
+def test_low_mem_keeps_one_array_less_of_the_size_of_the_inputs(rng, monkeypatch):  # A29
+    x, *arrays = onDevice(*(rng.standard_normal(shape).astype(np.float32)
+                            for shape in [(64, 3, 50), *[(1, 3, 1)] * 4]))
+    pool, sizes = Device.current().memoryPool, []
+    allocate = pool.allocate
+    monkeypatch.setattr(
+        pool, "allocate", lambda nbytes: (sizes.append(nbytes), allocate(nbytes))[1])
+
+    def bytesOf(mode):
+        sizes.clear()
+        Functional.batchNormalization(x, *arrays, mode=mode)
+        return sum(sizes)
+
+    assert bytesOf("low_mem") <= bytesOf("high_mem") - x.nbytes

@@ -113,6 +113,7 @@ testedWith = {
     "__main__": "Doctor", "Matrix": "MatMul", "CTypes": "ElementwiseKernel",
     "Window": "ElementwiseKernel",
     "Axes": "Functional", "BatchNormInfer": "Functional", "FusedNorm": "NormFusing",
+    "Ordered": "Sequential",
     "GroupNorm": "SampleNorm", "InstanceNorm2D": "SampleNorm", "LayerNorm": "SampleNorm"}
 
 

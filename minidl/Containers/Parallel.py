@@ -1,45 +1,15 @@
-from minidl.Containers.Container import Container
+from minidl.Containers.Ordered import Ordered
 from minidl.Modules.Activation import Activation
 from minidl.Modules.Add import Add
 from minidl.Modules.Module import ModuleError
 
 
-class Parallel(Container):
+class Parallel(Ordered):
     """
     Modules side by side: each takes its own entry of a list of data.
 
         y_i = m_i(x_i)
-
-    `net[i]` and `net["name"]` are a module, and `net[i:j:k]` is a Parallel of the same modules.
     """
-
-    def __init__(self, name=None):
-        super().__init__(name)
-        self.registerBlueprint(locals())
-        self.graph = []
-
-    def append(self, mod):
-        """Adds `mod` as the last one; returns the container, so that calls can be chained."""
-        self.acquire(mod)
-        self.graph.append(mod)
-        return self
-
-    def extend(self, mods):
-        """Adds all modules of a list or of another Parallel."""
-        for mod in mods:
-            self.append(mod)
-        return self
-
-    def pop(self):
-        """Removes the last module and returns it."""
-        if not self.graph:
-            self.fail("has no module to pop")
-        return self.removeModule(self.graph[-1])
-
-    def removeModule(self, mod):
-        super().removeModule(mod)
-        self.graph.remove(mod)
-        return mod
 
     def updateData(self, data):
         self.data = [self.at(i, mod, data[i]) for i, mod in enumerate(self.graph)]
@@ -103,17 +73,3 @@ class Parallel(Container):
 
     def gradShapeFrom(self, shape):
         return [mod.gradShapeFrom(each) for mod, each in zip(self.graph, shape, strict=True)]
-
-    def __getitem__(self, key):
-        if isinstance(key, slice):
-            return Parallel(self.name).extend(self.graph[key])
-        return self.graph[key] if isinstance(key, int) else super().__getitem__(key)
-
-    def __iter__(self):
-        return iter(self.graph)
-
-    def __len__(self):
-        return len(self.graph)
-
-    def getBlueprint(self):
-        return {**super().getBlueprint(), "graph": [mod.name for mod in self.graph]}

@@ -1,57 +1,24 @@
 from minidl import Config
-from minidl.Containers.Container import Container
+from minidl.Containers.Ordered import Ordered
 from minidl.Modules.Module import ModuleError
 
 
-class Sequential(Container):
+class Sequential(Ordered):
     """
     Modules one after another: each takes what the one before gives.
 
         y = m_n(... m_2(m_1(x)))
 
     With `updGrad=False` backward stops at the first module that has parameters, and does not find
-    the gradient of its input, which nobody needs. `net[i]` and `net["name"]` are a module, and
-    `net[i:j]` is a Sequential of the same modules. An empty one passes its data.
+    the gradient of its input, which nobody needs. An empty one passes its data. What modules do
+    together in one kernel (`fusable`), it has them do so: the results are the same.
     """
 
     def __init__(self, name=None):
         super().__init__(name)
-        self.registerBlueprint(locals())
-        self.graph = []
         self.fused = {}  # {module: those behind it that it did in its own kernel in the last call}
 
-    def append(self, mod):
-        """Adds `mod` at the end; returns the container, so that calls can be chained."""
-        return self.insert(mod, len(self.graph))
-
-    def extend(self, mods):
-        """Adds all modules of a list or of another Sequential."""
-        for mod in mods:
-            self.append(mod)
-        return self
-
-    def insert(self, mod, index):
-        self.checkInplace([*self.graph[:index], mod, *self.graph[index:]])
-        self.acquire(mod)
-        self.graph.insert(index, mod)
-        return self
-
-    def insertAfter(self, mod, name):
-        return self.insert(mod, self.getModuleIndex(name) + 1)
-
-    def pop(self):
-        """Removes the last module and returns it."""
-        if not self.graph:
-            self.fail("has no module to pop")
-        return self.removeModule(self.graph[-1])
-
-    def removeModule(self, mod):
-        self.checkInplace([other for other in self.graph if other is not mod])
-        super().removeModule(mod)
-        self.graph.remove(mod)
-        return mod
-
-    def checkInplace(self, graph):
+    def checkOrder(self, graph):
         """Refuses a module that would overwrite an output which a gradient is found from."""
         needed = None  # the module whose output comes to the next one, if its gradient needs that
         for mod in opened(graph) if not Config.disableModuleCompatChecks else ():
@@ -151,26 +118,6 @@ class Sequential(Container):
         for mod in reversed(self.graph):
             shape = mod.gradShapeFrom(shape)
         return shape
-
-    def getByIndex(self, index):
-        return self.graph[index]
-
-    def getModuleIndex(self, name):
-        return self.graph.index(self[name])
-
-    def __getitem__(self, key):
-        if isinstance(key, slice):
-            return Sequential(self.name).extend(self.graph[key])
-        return self.graph[key] if isinstance(key, int) else super().__getitem__(key)
-
-    def __iter__(self):
-        return iter(self.graph)
-
-    def __len__(self):
-        return len(self.graph)
-
-    def getBlueprint(self):
-        return {**super().getBlueprint(), "graph": [mod.name for mod in self.graph]}
 
 
 def opened(graph):
