@@ -9,6 +9,7 @@ from minidl.Backend.Ops import BatchNormInfer as InferOps
 from minidl.Backend.Ops import Vector
 from minidl.Backend.Precision import sumType
 from minidl.Modules.FusedNorm import FusedNorm
+from minidl.Modules.InitScheme import initialValues
 from minidl.Modules.Module import converted, isCount
 
 
@@ -135,15 +136,11 @@ class BatchNormAxes(FusedNorm):
 
     def initial(self, name, default):
         """The first values of an array, in its shape."""
-        given, shape = self.inits[name], self.paramShape()
-        given = default if given is None else given
-        values = np.asarray(given(shape) if callable(given) else given, np.float64)
-        squeezed = tuple(size for size in shape if size != 1)
-        if values.ndim and tuple(size for size in values.shape if size != 1) != squeezed:
-            channels = tuple(size for at, size in enumerate(self.shape) if at not in self.axes)
-            self.fail(f"{name}Init must be a number, or have shape {channels} or {shape}, got "
-                      f"shape {values.shape}")
-        values = values.reshape(shape) if values.ndim else np.full(shape, values)
+        given = self.inits[name]
+        try:
+            values = initialValues(default if given is None else given, self.paramShape())
+        except ValueError as error:
+            self.fail(f"{name}Init {error}")
         if reason := self.attrProblem(name, values):
             self.fail(f"{name}Init {reason}")
         return values
@@ -176,36 +173,37 @@ class BatchNormAxes(FusedNorm):
 
     def normalized(self, data, out=None, ramp=Ops.noRamp, added=None):
         layout = Axes.layout(data.shape, self.axes)
-        data = layout.arranged(data)
-        added = None if added is None else layout.arranged(added)
         serve, move = self.averages()
-        follow = {"factor": 0}
-        if move:
-            factor = max(self.initFactor / (int(self.numOfProps) + 1), self.minFactor)
-            follow = {"factor": min(factor, 1.0), "mean": self.mean, "var": self.var,
-                      "unbiased": self.unbiased, "averagesInvStd": self.form == InferOps.inverse}
-        scale, fused = self.usedScale(), {"runs": layout.runs, "ramp": ramp, "added": added}
+        self.arranged, self.layout = layout.arranged(data), layout
+        self.given = self.savemean = self.saveinvvar = None
+        fused = layout.runs, ramp, None if added is None else layout.arranged(added)
+        if not serve:
+            result, self.savemean, self.saveinvvar = self.withBatch(move, *fused)
+            return layout.restored(result)
 
-        given = saved = (None, None)
-        if serve:
-            # What has served must stay for backward, if it moves now.
-            given = (self.mean.copy(), self.var.copy()) if move else (self.mean, self.var)
-            result = InferOps.infer(
-                data, scale, self.bias, *given, self.epsilon,
-                out if layout.order is None else None, self.form, **fused)
-        if move or not serve:
-            batch, *moments = Ops.train(data, scale, self.bias, self.epsilon, **follow,
-                                        **({"runs": layout.runs} if serve else fused))
-            result, saved = (result, saved) if serve else (batch, moments)
-
-        if move:
-            self.numOfProps += 1
-        self.layout, self.arranged, self.given = layout, data, given
-        self.savemean, self.saveinvvar = saved
-        result = layout.restored(result)
-        if out is not None and result is not out:
+        self.given = self.mean, self.var
+        if move:  # what serves now must stay for backward
+            self.given = self.mean.copy(), self.var.copy()
+            self.withBatch(move, layout.runs)
+        isDirect = layout.order is None
+        result = layout.restored(InferOps.infer(
+            self.arranged, self.usedScale(), self.bias, *self.given, self.epsilon,
+            out if isDirect else None, self.form, *fused))
+        if out is not None and not isDirect:
             out[...] = result
         return result if out is None else out
+
+    def withBatch(self, move, *fused):
+        """(output, mean, 1 / sqrt(var + epsilon)) of the batch, which the running ones follow."""
+        averages = self.runningStat == "invstd"
+        if not move:
+            return Ops.train(self.arranged, self.usedScale(), self.bias, self.epsilon,
+                             None, None, 0.0, self.unbiased, averages, *fused)
+        factor = max(self.initFactor / (int(self.numOfProps) + 1), self.minFactor)
+        found = Ops.train(self.arranged, self.usedScale(), self.bias, self.epsilon, self.mean,
+                          self.var, min(factor, 1.0), self.unbiased, averages, *fused)
+        self.numOfProps += 1
+        return found
 
     def isWithBatch(self):
         return self.savemean is not None

@@ -50,6 +50,21 @@ def createTensorWithScheme(scheme, shape, wscale, factorShape=None, factorTransp
     return np.random.normal(0, sigmas.get(scheme, math.sqrt(1 / f)), shape).astype(dtype)
 
 
+def initialValues(given, shape):
+    """
+    `given` as a host array of float64 in `shape`: a number, an array, in which axes of size 1 may
+    be left out, or a function that makes one of them for `shape`.
+    """
+    values = np.asarray(given(shape) if callable(given) else given, np.float64)
+    if values.ndim == 0:
+        return np.full(shape, values)
+    long, short = ([size for size in each if size != 1] for each in (shape, values.shape))
+    if long != short:
+        raise ValueError(f"must be a number or have shape {shape}, where axes of size 1 may be "
+                         f"left out, got shape {values.shape}")
+    return values.reshape(shape)
+
+
 def inferNeuronsNumber(shape, transpose=False):
     """(outputs, inputs) of a neuron, for weights (n,), (ins, outs) or (outs, ins, *window)."""
     if len(shape) == 1:

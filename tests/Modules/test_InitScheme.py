@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minidl.Modules import InitScheme, Module
-from minidl.Modules.InitScheme import createTensorWithScheme, inferNeuronsNumber
+from minidl.Modules.InitScheme import createTensorWithScheme, inferNeuronsNumber, initialValues
 
 
 @pytest.mark.parametrize("shape, outs, ins", [
@@ -36,3 +36,23 @@ def test_takes_words_and_members_and_gives_the_dtype():
 
 def test_none_gives_no_tensor():
     assert createTensorWithScheme("none", (4, 3), 1.0) is None
+
+
+@pytest.mark.parametrize("given, expected", [
+    (2, np.full((1, 3, 1, 2), 2)),
+    (np.arange(6).reshape(3, 2), np.arange(6).reshape(1, 3, 1, 2)),
+    (np.arange(6).reshape(1, 3, 1, 2), np.arange(6).reshape(1, 3, 1, 2)),
+    (lambda shape: np.ones(shape) * 5, np.full((1, 3, 1, 2), 5)),
+    (lambda shape: 7, np.full((1, 3, 1, 2), 7)),
+], ids=["number", "without ones", "full", "function", "function of a number"])
+def test_initial_values_are_numbers_arrays_or_functions(given, expected):
+    values = initialValues(given, (1, 3, 1, 2))
+
+    assert values.dtype == np.float64 and np.array_equal(values, expected)
+    assert values.shape == expected.shape
+
+
+@pytest.mark.parametrize("shape", [(5,), (2, 3), (6,), (3, 2, 2), (1,)])
+def test_initial_values_of_another_shape_are_refused(shape):
+    with pytest.raises(ValueError, match=r"must be a number or have shape \(1, 3, 1, 2\), .* got "):
+        initialValues(np.ones(shape), (1, 3, 1, 2))
