@@ -125,7 +125,7 @@ def fromMxnet(args, auxs, name, nd, **options):
 def fromKeras(weights, nd, axis=-1, epsilon=1e-3, momentum=0.99, center=True, scale=True,
               name=None):
     """
-    A BatchNormalization of Keras.
+    A BatchNormalization of Keras 3.
 
         gamma, beta                    scale, bias; without `scale` 1, without `center` 0
         moving_mean, moving_variance   mean, var
