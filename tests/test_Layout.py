@@ -22,7 +22,7 @@ floors = [
     ["minidl.Backend"],
     ["minidl.Backend.Ops"],
     ["minidl.Random", "minidl.Variable", "minidl.Functional"],
-    ["minidl.Modules", "minidl.GuardedFile", "minidl.Weights"],
+    ["minidl.Modules", "minidl.BatchNormFrom", "minidl.GuardedFile", "minidl.Weights"],
     ["minidl.Datasets", "minidl.Transformers"],
     ["minidl.Containers", "minidl.Cost", "minidl.Optimizers"],
     ["minidl.Handlers", "minidl.Models", "minidl.Passes"],
