@@ -1,4 +1,5 @@
 import math
+import numbers
 
 import numpy as np
 
@@ -83,15 +84,17 @@ class BatchNormAxes(FusedNorm):
         self.scale = self.bias = self.mean = self.var = self.unit = self.numOfProps = None
         if self.trackRunningStats:
             self.setAttr("numOfProps", np.zeros((), np.int64))
+        if fixScale:
+            self.unit = self.asParam(np.ones(self.paramShape()))
         if not empty:
             self.makeParams()
 
     # What it is made of
 
     def takeShape(self, shape, axes):
+        if not isinstance(shape, (tuple, list)) or len(shape) < 2:
+            self.fail(f"shape must be a tuple of two sizes or more, got {shape}")
         self.shape = tuple(shape)
-        if len(self.shape) < 2:
-            self.fail(f"shape must have two axes or more, got {self.shape}")
         try:
             self.axes = Axes.resolved("spatial" if axes == "auto" else axes, len(self.shape))
         except ValueError as error:
@@ -103,6 +106,9 @@ class BatchNormAxes(FusedNorm):
                           f"the size of axis {axis} must be a positive integer or None, got {size}")
 
     def checkArguments(self):
+        for name in ("epsilon", "initFactor", "minFactor", "sscale"):
+            if not isinstance(getattr(self, name), numbers.Real):
+                self.fail(f"{name} must be a number, got {getattr(self, name)!r}")
         if not self.epsilon >= Ops.leastEpsilon:
             self.fail(f"epsilon must be at least {Ops.leastEpsilon}, got {self.epsilon}")
         if not (self.initFactor >= 0 and 0 <= self.minFactor <= 1):
@@ -112,7 +118,8 @@ class BatchNormAxes(FusedNorm):
             self.fail(f"sscale must be at least 0, got {self.sscale}")
         if self.runningStat not in ("var", "invstd"):
             self.fail(f"runningStat must be 'var' or 'invstd', got {self.runningStat!r}")
-        if not self.affine and (self.inits["scale"], self.inits["bias"]) != (None, None):
+        isGiven = self.inits["scale"] is not None or self.inits["bias"] is not None
+        if isGiven and not self.affine:
             self.fail("with affine=False scale and bias are 1 and 0: there is nothing to start "
                       "with scaleInit or biasInit")
 
@@ -121,8 +128,6 @@ class BatchNormAxes(FusedNorm):
         self.makeParam("scale", self.learnScale, lambda shape: (
             np.random.normal(1.0, self.sscale, shape) if isScaleRandom else np.ones(shape)))
         self.makeParam("bias", self.learnBias, np.zeros)
-        if self.fixScale:
-            self.unit = self.asParam(np.ones(self.paramShape()))
         if self.trackRunningStats:
             self.setAttr("mean", self.asParam(self.initial("mean", np.zeros)))
             self.setAttr("var", self.asParam(self.initial("var", np.ones)))
@@ -141,7 +146,9 @@ class BatchNormAxes(FusedNorm):
             values = initialValues(default if given is None else given, self.paramShape())
         except ValueError as error:
             self.fail(f"{name}Init {error}")
-        if reason := self.attrProblem(name, values):
+        with np.errstate(over="ignore"):
+            reason = self.attrProblem(name, values.astype(self.paramType()))
+        if reason:
             self.fail(f"{name}Init {reason}")
         return values
 
