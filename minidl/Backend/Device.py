@@ -3,7 +3,8 @@ The device that this process computes on: chosen once, when it is first needed.
 
 A device offers `name` and `describe()`; arrays: `GPUArray`, `empty(shape, dtype)`, `memoryPool`,
 `toDevice(values)`, `adopt(array)`, `reduce(function, array)`, `dtypes`, `realNames`; work:
-`compile(kernelFile, real)`, `elements(size)`, `columns(number)`, `matMul(...)`, `synchronize()`;
+`compile(kernelFile, real)`, `elements(size)`, `columns(number)`, `matMul(...)`, `conv`,
+`synchronize()`;
 and for the user's own kernels `SourceModule`, `ElementwiseKernel`, `ReductionKernel`.
 """
 

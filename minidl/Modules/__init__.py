@@ -16,6 +16,10 @@ from minidl.Modules.BatchNorm2D import BatchNorm2D
 from minidl.Modules.BatchNorm3D import BatchNorm3D
 from minidl.Modules.BatchNormAxes import BatchNormAxes
 from minidl.Modules.BatchNormND import BatchNormND
+from minidl.Modules.Conv1D import Conv1D
+from minidl.Modules.Conv2D import Conv2D
+from minidl.Modules.Conv3D import Conv3D
+from minidl.Modules.ConvND import ConvND
 from minidl.Modules.Dropout import Dropout
 from minidl.Modules.Flatten import Flatten
 from minidl.Modules.GroupNorm import GroupNorm
@@ -31,8 +35,8 @@ from minidl.Modules.SoftMax import SoftMax
 
 __all__ = [
     "Activation", "ActivationType", "Add", "BatchNorm", "BatchNorm1D", "BatchNorm2D", "BatchNorm3D",
-    "BatchNormAxes", "BatchNormND", "Dropout", "Flatten", "GroupNorm", "Identity", "InitScheme",
-    "InstanceNorm2D", "LayerNorm", "Linear", "MemoryUnit", "Module", "ModuleError", "Replicate",
-    "Reshape", "SoftMax",
+    "BatchNormAxes", "BatchNormND", "Conv1D", "Conv2D", "Conv3D", "ConvND", "Dropout", "Flatten",
+    "GroupNorm", "Identity", "InitScheme", "InstanceNorm2D", "LayerNorm", "Linear", "MemoryUnit",
+    "Module", "ModuleError", "Replicate", "Reshape", "SoftMax",
     "clip", "elu", "leakyRelu", "relu", "sigmoid", "softPlus", "tanh",
 ]

@@ -42,6 +42,7 @@ class CpuDevice:
         self.launch.restype = None
         self.setThreads(Config.chosenThreads())
         self.matMul = MatMul.MatMul(self)
+        self.conv = None
 
     def setThreads(self, number):
         self.threads = number

@@ -49,6 +49,7 @@ class CudaDevice:
         self.transfers = Transfers(self.context, self.stream)
         self.strided = StridedCopy(self)
         self.matMul = MatMul(self)
+        self.conv = None
         self.modules = []
         with contextlib.suppress(ImportError):
             import ml_dtypes

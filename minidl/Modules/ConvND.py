@@ -1,0 +1,144 @@
+from math import prod
+
+import numpy as np
+
+from minidl.Backend import gpuarray
+from minidl.Backend.ConvGeometry import geometry
+from minidl.Backend.Ops import Conv as Ops
+from minidl.Modules.BatchNormND import BatchNormND
+from minidl.Modules.InitScheme import createTensorWithScheme
+from minidl.Modules.Module import Module, isCount
+
+
+class ConvND(Module):
+    """
+    Slides filters over data: the cross-correlation of each group of maps with its filters.
+
+        y[n, o, p] = b[o] + sum over i, t of W[o, i, t] x[n, i, p * stride + t * dilation - pad]
+
+    where i are the maps of o's group, t the elements of a filter, and x is zero outside.
+
+    Args:
+        nd: number of axes behind (batch, maps), from 1 to 3.
+        inmaps, outmaps: numbers of maps before and after.
+        size: of a filter: a number, or one for each axis; so stride, pad and dilation.
+        stride: steps from place to place.
+        pad: zeros at both ends.
+        dilation: steps from one element of a filter to the next.
+        wscale: scale of the schemes "gaussian" and "uniform".
+        useBias: whether there is b.
+        initscheme: see InitScheme.createTensorWithScheme; "none" leaves W uninitialised.
+        empty: make neither W nor b; setVar gives them later.
+        groups: of maps, which divides both numbers; each is filtered by itself.
+
+    Variables: W (outmaps, inmaps / groups, *size), b (1, outmaps, 1, ..., 1), which starts at zero.
+    Data: (batch, inmaps, *sizes) -> (batch, outmaps, *places), with
+    places = (size + 2 pad - dilation (filter - 1) - 1) // stride + 1.
+    """
+
+    def __init__(self, nd, inmaps, outmaps, size, stride=1, pad=0, dilation=1, wscale=1.0,
+                 useBias=True, name=None, initscheme=None, empty=False, groups=1):
+        super().__init__(name)
+        self.registerBlueprint(locals())
+        self.nd, self.inmaps, self.outmaps, self.groups = nd, inmaps, outmaps, groups
+        self.checkMaps()
+        self.size, self.stride, self.dilation = (
+            self.perAxis(word, value, 1)
+            for word, value in (("size", size), ("stride", stride), ("dilation", dilation)))
+        self.pad = self.perAxis("pad", pad, 0)
+
+        self.useBias = useBias
+        self.W = self.b = None
+        if not empty:
+            self.makeParams(initscheme, wscale)
+
+    def makeParams(self, initscheme, wscale):
+        shape = self.filterShape()
+        W = createTensorWithScheme(initscheme, shape, wscale)
+        self.newVar("W", gpuarray.empty(shape).get() if W is None else W)
+        if self.useBias:
+            self.newVar("b", np.zeros(self.biasShape()))
+
+    def filterShape(self):
+        return self.outmaps, self.inmaps // self.groups, *self.size
+
+    def biasShape(self):
+        return 1, self.outmaps, *(1,) * self.nd
+
+    def updateData(self, data):
+        self.data = Ops.forward(data, self.W, self.b, self.geometry(data.shape))
+
+    def updateGrad(self, grad):
+        self.grad = Ops.inputGrad(grad, self.W, self.geometry(self.inData.shape))
+
+    def accGradParams(self, grad, scale=1.0, momentum=0.0):
+        if (W := self.vars["W"]).grad is not None:
+            Ops.filterGrad(
+                self.inData, grad, self.geometry(self.inData.shape), W.grad, scale, momentum)
+        if self.useBias and (b := self.vars["b"]).grad is not None:
+            Ops.biasGrad(grad, b.grad, scale, momentum)
+
+    def geometry(self, shape):
+        return geometry(shape, self.W.shape, self.stride, self.pad, self.dilation, self.groups)
+
+    # What minidl.Passes asks of a module that multiplies by weights
+
+    def newNorm(self, **options):
+        """A batch normalization of what comes out."""
+        return BatchNormND(self.nd, self.outmaps, **options)
+
+    def dropBias(self):
+        self.vars.pop("b", None)
+        self.b, self.useBias = None, False
+        self.blueprint["scheme"]["useBias"] = False
+
+    def foldIn(self, slope, offset):
+        """Changes W and b so that slope * y + offset comes out; host arrays of outmaps numbers."""
+        W = self.W.get().astype(np.float64) * self.alongOut(slope)
+        self.W.set(W.astype(self.W.dtype))
+        b = offset if self.b is None else self.b.get().astype(np.float64).ravel() * slope + offset
+        if self.b is None:
+            self.newVar("b", b.reshape(self.biasShape()))
+            self.useBias = self.blueprint["scheme"]["useBias"] = True
+        else:
+            self.b.set(b.reshape(self.b.shape).astype(self.b.dtype))
+
+    def alongOut(self, values):
+        """A number for each map that comes out, in a shape that numpy stretches over W."""
+        return values.reshape(-1, *(1,) * (self.W.ndim - 1))
+
+    # Checks
+
+    def checkMaps(self):
+        counts = self.inmaps, self.outmaps, self.groups
+        if not all(map(isCount, counts)) or self.inmaps % self.groups or self.outmaps % self.groups:
+            self.fail(f"groups must divide inmaps and outmaps, all positive integers, got "
+                      f"inmaps={self.inmaps}, outmaps={self.outmaps} and groups={self.groups}")
+
+    def perAxis(self, name, value, least):
+        values = tuple(value) if isinstance(value, (tuple, list)) else (value,) * self.nd
+        if len(values) != self.nd or not all(
+                isCount(each) or each == least == 0 for each in values):
+            self.fail(f"{name} must be an integer of at least {least}, or {self.nd} of them, got "
+                      f"{value}")
+        return values
+
+    def checkDataShape(self, shape):
+        if self.W is None:
+            self.fail("has no weights: set them with setVar, or make it with empty=False")
+        if len(shape) != self.nd + 2 or shape[1] != self.inmaps:
+            self.fail(f"data must have {self.nd + 2} axes and {self.inmaps} maps, got {shape}")
+        if not 0 < prod(shape) < 2 ** 31:
+            self.fail(f"data must have from 1 to 2**31 - 1 numbers, got shape {shape}")
+        outShape = self.dataShapeFrom(shape)
+        if prod(outShape) >= 2 ** 31:
+            self.fail(f"the output must have fewer than 2**31 numbers, got shape {outShape}")
+
+    def dataShapeFrom(self, shape):
+        try:
+            return self.geometry(shape).outShape
+        except ValueError as error:
+            self.fail(str(error))
+
+    def gradShapeFrom(self, shape):
+        return self.inData.shape
