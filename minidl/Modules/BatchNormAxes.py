@@ -108,8 +108,9 @@ class BatchNormAxes(FusedNorm):
 
     def checkArguments(self):
         for name in ("epsilon", "initFactor", "minFactor", "sscale"):
-            if not isinstance(getattr(self, name), numbers.Real):
-                self.fail(f"{name} must be a number, got {getattr(self, name)!r}")
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Real) or math.isinf(value):
+                self.fail(f"{name} must be a finite number, got {value!r}")
         if not self.epsilon >= Ops.leastEpsilon:
             self.fail(f"epsilon must be at least {Ops.leastEpsilon}, got {self.epsilon}")
         if not (self.initFactor >= 0 and 0 <= self.minFactor <= 1):

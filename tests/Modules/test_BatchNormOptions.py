@@ -67,8 +67,15 @@ def test_refuses_to_start_with_another_shape(name, shape):  # L9
 
 @pytest.mark.parametrize("value", [-1, np.nan, np.inf, [1, -1e-9, 1]])
 def test_refuses_a_variance_that_is_none(value):  # X20
-    with pytest.raises(ModuleError, match="varInit must be finite and not negative"):
+    with pytest.raises(ModuleError, match="varInit must be finite"):
         BatchNorm(3, varInit=value)
+
+
+@everyArray
+@pytest.mark.parametrize("value", [np.nan, np.inf, [1, np.nan, 1]])
+def test_refuses_to_start_with_what_is_no_number(name, value):
+    with pytest.raises(ModuleError, match=f"{name}Init must be finite"):
+        BatchNorm(3, **{f"{name}Init": value})
 
 
 @everyArray
