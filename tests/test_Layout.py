@@ -113,7 +113,8 @@ testedWith = {
     "__main__": "Doctor", "Matrix": "MatMul", "CTypes": "ElementwiseKernel",
     "Window": "ElementwiseKernel",
     "Axes": "Functional", "BatchNormInfer": "Functional", "FusedNorm": "NormFusing",
-    "Ordered": "Sequential",
+    "Ordered": "Sequential", "ConvGeometry": "ConvND", "Conv": "ConvND", "Conv1D": "ConvND",
+    "Conv2D": "ConvND", "Conv3D": "ConvND",
     "GroupNorm": "SampleNorm", "InstanceNorm2D": "SampleNorm", "LayerNorm": "SampleNorm"}
 
 

@@ -11,6 +11,8 @@ import numpy as np
 from minidl.Backend.Cpu import HostCompiler
 
 mostPacked = 1 << 18  # bytes of what a task packs at once: a part of the second-level cache
+filtersInCache = 1 << 14  # bytes of filters that a task goes over the places of a strip with
+mostSums = 1 << 22  # bytes of gradients of filters, of all pieces of the samples together
 leastTasks = 8  # that share the work, where there is enough of it
 
 packGather, packFilterGrad = struct.Struct("5P").pack, struct.Struct("4P2d").pack
@@ -62,6 +64,7 @@ class Conv:
     def gatherPlan(self, g, isBack, dtype):
         axes = [Back(g, axis) if isBack else Ahead(g, axis) for axis in range(3)]
         targetMaps, sourceMaps = (g.ins, g.outs) if isBack else (g.outs, g.ins)
+        numTaps, width = prod(g.window), self.widthOf(targetMaps, dtype)
         strips = Strips(axes, sourceMaps * dtype.itemsize, g.batch * g.groups)
         phases, taps = [], []
         for phase in product(*(axis.phases() for axis in axes)):
@@ -70,35 +73,41 @@ class Conv:
             taps += [tap(way, strips.extent, g.window) for way in product(*met)]
 
         taps, phases = np.array(taps, np.int32), np.array(phases, np.int32)
-        numTaps, width = prod(g.window), self.widthOf(dtype)
+        blocks = -(-targetMaps // width)
         back, ahead = numTaps, g.ins * numTaps  # steps in the filters from map to map
         target = g.size if isBack else g.places
         sizes = struct.pack(
-            "2P4l12l3l3l2l2l3l", phases.ctypes.data, taps.ctypes.data, g.batch, g.groups,
+            "2P4l13l3l3l2l2l3l3l", phases.ctypes.data, taps.ctypes.data, g.batch, g.groups,
             sourceMaps, targetMaps, *strips.packing, *target,
             *(axis.spread for axis in axes), len(phases) // 8, numTaps,
             *((back, ahead) if isBack else (ahead, back)), strips.axis, strips.places,
-            strips.number)
-        blocks = g.groups * -(-targetMaps // width)
-        return Plan(sizes, blocks, g.batch * g.groups * strips.number,
-                    blocks * width * sourceMaps * numTaps, (phases, taps))
+            strips.number, width, blocks,
+            max(filtersInCache // (numTaps * width * dtype.itemsize), 1))
+        return Plan(sizes, g.groups * blocks, g.batch * g.groups * strips.number,
+                    g.groups * blocks * width * sourceMaps * numTaps, (phases, taps))
 
     def filterGradPlan(self, g, dtype):
-        axes, width = [Ahead(g, axis) for axis in range(3)], self.widthOf(dtype)
+        axes, width = [Ahead(g, axis) for axis in range(3)], self.widthOf(g.outs, dtype)
         strips = Strips(axes, (g.ins + width) * dtype.itemsize, leastTasks)
         taps = np.array([tap(way, strips.extent, g.window)
                          for way in product(*(next(axis.phases())[2] for axis in axes))], np.int32)
-        blocks, numTaps = g.groups * -(-g.outs // width), prod(g.window)
-        pieces = min(g.batch, -(-leastTasks // blocks))
+        blocks, numTaps = -(-g.outs // width), prod(g.window)
+        size = g.groups * blocks * width * g.ins * numTaps  # of one piece's sums
+        pieces = min(g.batch, leastTasks, max(mostSums // (size * dtype.itemsize), 1))
+        blocksOfTask = max(blocks * g.groups * pieces // leastTasks, 1)
+        blocksOfTask = min(blocksOfTask, blocks)
         sizes = struct.pack(
-            "P4l12l3l5l", taps.ctypes.data, g.batch, g.groups, g.ins, g.outs, *strips.packing,
-            *g.places, numTaps, strips.axis, strips.places, strips.number, pieces)
-        return Plan(sizes, blocks, blocks * pieces, pieces * blocks * width * g.ins * numTaps,
-                    (taps,))
+            "P4l13l3l5l3l", taps.ctypes.data, g.batch, g.groups, g.ins, g.outs, *strips.packing,
+            *g.places, numTaps, strips.axis, strips.places, strips.number, pieces, width, blocks,
+            blocksOfTask)
+        tasks = -(-blocks // blocksOfTask) * g.groups * pieces
+        return Plan(sizes, g.groups * blocks, tasks, pieces * size, (taps,))
 
-    def widthOf(self, dtype):
-        """How many maps are computed together."""
-        return self.library.minidlConvBlockBytes() // dtype.itemsize
+    def widthOf(self, maps, dtype):
+        """How many maps are computed together: two vectors of them, unless one wastes less."""
+        lanes = self.library.minidlConvVectorBytes() // dtype.itemsize
+        vectors = -(-maps // lanes)
+        return lanes if vectors in (1, 3) else 2 * lanes
 
 
 class Plan:
@@ -169,8 +178,11 @@ class Strips:
         self.places = max(min(places, -(-along.places // wanted)), 1)
         self.number = -(-along.places // self.places)
         self.extent = [axis.extent(self.places if axis is along else axis.places) for axis in axes]
+        isDirect = all(axis.low == 0 and axis.extent(axis.places) <= axis.size for axis in axes)
+        if isDirect:
+            self.extent = [axis.size for axis in axes]
         self.packing = [*(axis.size for axis in axes), *self.extent, *(axis.low for axis in axes),
-                        *(axis.step for axis in axes)]
+                        *(axis.step for axis in axes), isDirect]
 
 
 def tap(way, extent, window):
