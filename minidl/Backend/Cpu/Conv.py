@@ -1,4 +1,4 @@
-"""Convolutions on the CPU: plans the tasks of Conv.cpp and launches them."""
+"""Convolutions on the CPU: plans the tasks of Conv*.cpp and launches them."""
 
 import functools
 import struct
@@ -10,6 +10,7 @@ import numpy as np
 
 from minidl.Backend.Cpu import HostCompiler
 
+texts = "ConvPacking.h", "ConvGather.cpp", "ConvFilterGrad.cpp"
 mostPacked = 1 << 18  # bytes of what a task packs at once: a part of the second-level cache
 filtersInCache = 1 << 14  # bytes of filters that a task goes over the places of a strip with
 mostSums = 1 << 22  # bytes of gradients of filters, of all pieces of the samples together
@@ -29,7 +30,8 @@ class Conv:
     @functools.cached_property
     def library(self):
         """Compiled by the first convolution."""
-        return HostCompiler.load("Conv", Path(__file__).with_name("Conv.cpp").read_text())
+        return HostCompiler.load("Conv", "\n".join(
+            Path(__file__).with_name(name).read_text() for name in texts))
 
     @functools.cached_property
     def launch(self):
@@ -163,7 +165,7 @@ class Back:
 class Strips:
     """
     How the places of the first axis that has several are shared out among tasks, and what a task
-    packs (Packing of Conv.cpp), for so many bytes a number of space and so many samples.
+    packs (ConvPacking.h), for so many bytes a number of space and so many samples.
     """
 
     def __init__(self, axes, bytesOfPlace, samples):
