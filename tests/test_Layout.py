@@ -21,7 +21,7 @@ floors = [
     ["minidl.Config"],
     ["minidl.Backend"],
     ["minidl.Backend.Ops"],
-    ["minidl.Random", "minidl.Variable", "minidl.Functional"],
+    ["minidl.Random", "minidl.Variable", "minidl.Functional", "minidl.Progress"],
     ["minidl.Modules", "minidl.BatchNormFrom", "minidl.GuardedFile", "minidl.Weights"],
     ["minidl.Datasets", "minidl.Transformers"],
     ["minidl.Containers", "minidl.Cost", "minidl.Optimizers"],
