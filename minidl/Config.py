@@ -30,6 +30,8 @@ tensorFloat32 = False  # of GPUs: products of float32 by factors of 11 bits, sev
 threads = None  # of the CPU; None: OMP_NUM_THREADS, else the cores that this process may use
 cacheFolder = os.environ.get("MINIDL_CACHE")  # of compiled kernels; None: the user's cache folder
 
+exactConvolution = False  # of the CPU: no way that is faster but less exact (by 5e-5 for data of 1)
+
 globalEvalMode = False  # modules start in evaluation mode, and their variables have no gradient
 disableDtypeShapeChecks = False  # skip the checks of data and gradients at each call of a module
 disableModuleCompatChecks = False  # let an in-place module stand where it may spoil a gradient

@@ -5,7 +5,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from minidl.Backend import gpuarray
+from minidl import Config
+from minidl.Backend import Device, gpuarray
 from minidl.Modules import Conv1D, Conv2D, Conv3D, ConvND, ModuleError
 from tests.Gradients import checkGradients
 
@@ -26,6 +27,10 @@ cases = [  # (shape of data, outmaps, size, other arguments)
     ((2, 2, 6, 6), 3, 2, dict(stride=4)),
     ((7, 3, 1, 1), 5, 1, {}),
     ((2, 17, 4, 4), 49, 4, dict(pad=3)),
+    ((3, 17, 9, 7), 33, 3, dict(pad=1)),
+    ((2, 16, 6, 5), 16, 3, {}),
+    ((1, 16, 4, 4), 16, 3, dict(pad=2)),
+    ((5, 40, 13, 30), 50, 3, dict(pad=(1, 2), useBias=False)),
     ((1, 2, 3, 4, 5), 3, 2, {}),
     ((2, 3, 5, 3, 4), 4, (2, 3, 1), dict(pad=(0, 1, 0), stride=(1, 2, 1))),
     ((2, 4, 4, 5, 3), 2, 2, dict(groups=2, dilation=(1, 2, 1), pad=1)),
@@ -69,7 +74,27 @@ def test_output_is_the_cross_correlation(shape, outmaps, size, arguments, rng):
 
     expected = reference(module, x)
     assert y.shape == module.dataShapeFrom(shape) == expected.shape
-    np.testing.assert_allclose(y, expected, 1e-5, 1e-5)
+    np.testing.assert_allclose(y, expected, 1e-5, 5e-5)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("shape, maps", [
+    ((33, 16, 8, 8), 16), ((9, 33, 17, 15), 65), ((3, 64, 28, 28), 32), ((2, 256, 32, 32), 32)])
+def test_single_precision_is_near_double(shape, maps, exact, rng, monkeypatch):
+    monkeypatch.setattr(Config, "exactConvolution", exact)
+    x, g = rng.standard_normal(shape), rng.standard_normal((shape[0], maps, *shape[2:]))
+    results = []
+    for dtype in (np.float32, np.float64):
+        np.random.seed(0)
+        module = Conv2D(shape[1], maps, 3, pad=1)
+        module.calcMode(dtype)
+        y = module(gpuarray.to_gpu(x.astype(np.float32).astype(dtype))).get()
+        module.backward(gpuarray.to_gpu(g.astype(np.float32).astype(dtype)))
+        results.append([y, module.grad.get(), module.getVar("W").grad.get()])
+
+    tolerance = 1e-5 if exact or Device.current().name == "cuda" else 1e-4
+    for single, double in zip(*results, strict=True):
+        np.testing.assert_allclose(single, double, 0, tolerance * double.std())
 
 
 @everyCase

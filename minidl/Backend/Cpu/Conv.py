@@ -5,14 +5,18 @@ import struct
 from itertools import product
 from math import prod
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from minidl import Config
 from minidl.Backend.Cpu import HostCompiler
 
-texts = "ConvPacking.h", "ConvGather.cpp", "ConvFilterGrad.cpp"
+texts = ["ConvPacking.h", "ConvGather.cpp", "ConvFilterGrad.cpp", "ConvWinograd.cpp",
+         "ConvWinogradGrad.cpp"]
 mostPacked = 1 << 18  # bytes of what a task packs at once: a part of the second-level cache
 filtersInCache = 1 << 14  # bytes of filters that a task goes over the places of a strip with
+mostTransformed = 1 << 19  # bytes of transformed numbers of a task, with the products of a block
 mostSums = 1 << 22  # bytes of gradients of filters, of all pieces of the samples together
 leastTasks = 8  # that share the work, where there is enough of it
 
@@ -35,35 +39,38 @@ class Conv:
 
     @functools.cached_property
     def launch(self):
-        names = "packFilters", "gather", "filterGrad", "joinPieces"
-        return {(name, real): self.device.function(self.library[f"{name}_{real}"])
-                for name in names for real in "fd"}
+        names = [f"{name}_{real}" for real in "fd"
+                 for name in ("packFilters", "gather", "filterGrad", "joinPieces")]
+        names += ["winogradFilters_f", "winograd_f", "winogradGrad_f", "winogradJoin_f"]
+        return {name: self.device.function(self.library[name]) for name in names}
 
     def forward(self, data, filters, bias, g, out):
         """out = conv(data, filters) + bias, where bias may be None"""
-        self.gather(data, filters, bias, out, self.gatherPlan(g, False, data.dtype))
+        self.gather(data, filters, bias, out, self.gatherPlan(g, False, data.dtype, Config.exactConvolution))
 
     def inputGrad(self, grad, filters, bias, g, out):
         """out = dL/d(data) + bias for grad = dL/d(conv(data, filters)), where bias may be None"""
-        self.gather(grad, filters, bias, out, self.gatherPlan(g, True, grad.dtype))
+        self.gather(grad, filters, bias, out, self.gatherPlan(g, True, grad.dtype, Config.exactConvolution))
 
     def gather(self, source, filters, bias, target, plan):
         packed, real = self.device.empty(plan.packedSize, source.dtype), source.dtype.char
         arguments = packGather(source.ptr, filters.ptr, bias.ptr if bias is not None else 0,
                                target.ptr, packed.ptr) + plan.sizes
-        self.launch["packFilters", real](arguments, plan.blocks)
-        self.launch["gather", real](arguments, plan.tasks)
+        self.launch[f"{plan.filters}_{real}"](arguments, plan.blocks)
+        self.launch[f"{plan.work}_{real}"](arguments, plan.tasks)
 
     def filterGrad(self, data, grad, g, out, alpha, beta):
         """out = alpha dL/d(filters) + beta out for grad = dL/d(conv(data, filters))"""
-        plan, real = self.filterGradPlan(g, data.dtype), data.dtype.char
+        plan, real = self.filterGradPlan(g, data.dtype, Config.exactConvolution), data.dtype.char
         sums = self.device.empty(plan.packedSize, data.dtype)
         arguments = packFilterGrad(
             data.ptr, grad.ptr, sums.ptr, out.ptr, alpha, beta) + plan.sizes
-        self.launch["filterGrad", real](arguments, plan.tasks)
-        self.launch["joinPieces", real](arguments, plan.blocks)
+        self.launch[f"{plan.work}_{real}"](arguments, plan.tasks)
+        self.launch[f"{plan.filters}_{real}"](arguments, plan.blocks)
 
-    def gatherPlan(self, g, isBack, dtype):
+    def gatherPlan(self, g, isBack, dtype, exact):
+        if not exact and isForWinograd(g, isBack, dtype):
+            return self.winogradPlan(g, isBack, dtype)
         axes = [Back(g, axis) if isBack else Ahead(g, axis) for axis in range(3)]
         targetMaps, sourceMaps = (g.ins, g.outs) if isBack else (g.outs, g.ins)
         numTaps, width = prod(g.window), self.widthOf(targetMaps, dtype)
@@ -86,9 +93,14 @@ class Conv:
             strips.number, width, blocks,
             max(filtersInCache // (numTaps * width * dtype.itemsize), 1))
         return Plan(sizes, g.groups * blocks, g.batch * g.groups * strips.number,
-                    g.groups * blocks * width * sourceMaps * numTaps, (phases, taps))
+                    g.groups * blocks * width * sourceMaps * numTaps, "packFilters", "gather",
+                    (phases, taps))
 
-    def filterGradPlan(self, g, dtype):
+    def filterGradPlan(self, g, dtype, exact):
+        # Its sums are less exact, which shows in small ones that cancel; and they take room.
+        if (not exact and isForWinograd(g, False, dtype) and g.batch * prod(g.places) >= 2048
+                and g.ins * g.outs <= 1 << 16):
+            return self.winogradGradPlan(g, dtype)
         axes, width = [Ahead(g, axis) for axis in range(3)], self.widthOf(g.outs, dtype)
         strips = Strips(axes, (g.ins + width) * dtype.itemsize, leastTasks)
         taps = np.array([tap(way, strips.extent, g.window)
@@ -103,7 +115,39 @@ class Conv:
             *g.places, numTaps, strips.axis, strips.places, strips.number, pieces, width, blocks,
             blocksOfTask)
         tasks = -(-blocks // blocksOfTask) * g.groups * pieces
-        return Plan(sizes, g.groups * blocks, tasks, pieces * size, (taps,))
+        return Plan(sizes, g.groups * blocks, tasks, pieces * size, "joinPieces", "filterGrad",
+                    (taps,))
+
+    def winogradPlan(self, g, isBack, dtype):
+        (targetMaps, places), (sourceMaps, size) = (g.outs, g.places), (g.ins, g.size)
+        pad, back, ahead = g.pad[1:], 9, g.ins * 9  # steps in the filters from map to map
+        if isBack:
+            targetMaps, places, sourceMaps, size = sourceMaps, size, targetMaps, places
+            pad = [2 - each for each in pad]
+        width = self.widthOf(targetMaps, dtype)
+        blocks, squares = -(-targetMaps // width), -(-places[2] // 4)
+        rows = g.batch * -(-places[1] // 4)
+        bytesOfRow = 36 * squares * (sourceMaps + width) * dtype.itemsize
+        rowsOfTask = max(min(mostTransformed // bytesOfRow, -(-rows // leastTasks)), 1)
+        sizes = struct.pack(
+            "15l", g.batch, sourceMaps, targetMaps, *size[1:], *places[1:], *pad,
+            *((back, ahead) if isBack else (ahead, back)), isBack, width, blocks, rowsOfTask)
+        return Plan(sizes, blocks * sourceMaps, -(-rows // rowsOfTask),
+                    blocks * 36 * sourceMaps * width, "winogradFilters", "winograd")
+
+    def winogradGradPlan(self, g, dtype):
+        width = self.widthOf(g.outs, dtype)
+        blocks, squares = -(-g.outs // width), -(-g.places[2] // 4)
+        size = blocks * 36 * g.ins * width  # of one piece's sums
+        rows = g.batch * -(-g.places[1] // 4)
+        pieces = min(rows, leastTasks, max(mostSums // (size * dtype.itemsize), 1))
+        blocksOfTask = min(max(blocks * pieces // leastTasks, 1), blocks)
+        bytesOfRow = 36 * squares * (g.ins + width) * dtype.itemsize
+        sizes = struct.pack(
+            "14l", g.batch, g.ins, g.outs, *g.size[1:], *g.places[1:], *g.pad[1:], width, blocks,
+            blocksOfTask, pieces, max(mostTransformed // bytesOfRow, 1))
+        return Plan(sizes, blocks * g.ins, -(-blocks // blocksOfTask) * pieces, pieces * size,
+                    "winogradJoin", "winogradGrad")
 
     def widthOf(self, maps, dtype):
         """How many maps are computed together: two vectors of them, unless one wastes less."""
@@ -112,12 +156,23 @@ class Conv:
         return lanes if vectors in (1, 3) else 2 * lanes
 
 
-class Plan:
-    """Packed sizes, numbers of blocks and tasks, the size of a buffer; arrays that must stay."""
+def isForWinograd(g, isBack, dtype):
+    """Whether ConvWinograd.cpp takes a convolution, and is faster than ConvGather.cpp."""
+    isFit = (dtype.char == "f" and g.window == (1, 3, 3) and g.groups == g.size[0] == 1
+             and g.stride == g.dilation == (1, 1, 1) and g.pad[0] == 0)
+    return (isFit and (not isBack or max(g.pad) <= 2)
+            and 16 <= min(g.ins, g.outs) and max(g.ins, g.outs) <= 256
+            and min(*g.places[1:], *g.size[1:]) >= 4)
 
-    def __init__(self, sizes, blocks, tasks, packedSize, kept):
-        self.sizes, self.blocks, self.tasks = sizes, blocks, tasks
-        self.packedSize, self.kept = packedSize, kept
+
+class Plan(NamedTuple):
+    sizes: bytes  # packed
+    blocks: int  # of filters, which `filters` packs or joins
+    tasks: int  # that `work` has
+    packedSize: int  # numbers in a buffer
+    filters: str
+    work: str
+    kept: tuple = ()  # arrays that `sizes` points to
 
 
 class Ahead:

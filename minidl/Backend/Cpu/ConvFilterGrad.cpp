@@ -16,11 +16,11 @@ template <class real> struct FilterGrad
 
 // `rows` rows of sums, whose numbers of x begin at x + steps[row], over the places of a strip.
 template <int rows, int vectors, class real>
-static void addProducts(const FilterGrad<real> &f, const real *x, const long *steps,
+static void addProducts(const Packing &packing, const real *x, const long *steps,
                         const real *grad, const long *places, real *sums)
 {
     typedef typename Vectors<real>::Type Vector;
-    const long lanes = Vectors<real>::lanes, *extent = f.packing.extent, *step = f.packing.step;
+    const long lanes = Vectors<real>::lanes, *extent = packing.extent, *step = packing.step;
     Vector total[rows][vectors] = {};
 
     for (long i = 0; i < places[0]; ++i)
@@ -46,12 +46,12 @@ static void addProducts(const FilterGrad<real> &f, const real *x, const long *st
 }
 
 template <int rows, int vectors, class real, class... Rest>
-static inline void addProductsOf(long number, const FilterGrad<real> &f, Rest... rest)
+static inline void addProductsOf(long number, const Packing &packing, const real *x, Rest... rest)
 {
     if (number == rows)
-        addProducts<rows, vectors>(f, rest...);
+        addProducts<rows, vectors>(packing, x, rest...);
     else if constexpr (rows > 1)
-        addProductsOf<rows - 1, vectors>(number, f, rest...);
+        addProductsOf<rows - 1, vectors>(number, packing, x, rest...);
 }
 
 
@@ -84,9 +84,11 @@ static void addBlock(const FilterGrad<real> &f, const real *x, const real *turne
         for (long i = 0; i < number; ++i)
             steps[i] = (row + i) / f.numTaps * mapSize + f.taps[(row + i) % f.numTaps].step;
         if (f.width == Vectors<real>::lanes)
-            addProductsOf<mostRows, 1>(number, f, x, (const long *)steps, turned, places, sums);
+            addProductsOf<mostRows, 1>(
+                number, f.packing, x, (const long *)steps, turned, places, sums);
         else
-            addProductsOf<mostRows, 2>(number, f, x, (const long *)steps, turned, places, sums);
+            addProductsOf<mostRows, 2>(
+                number, f.packing, x, (const long *)steps, turned, places, sums);
     }
 }
 

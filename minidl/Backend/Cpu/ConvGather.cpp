@@ -44,8 +44,8 @@ template <class real> static void packFilters(const Gather<real> &g, long block)
 }
 
 
-// `pixels` neighbouring places of a block of `vectors` vectors of maps: out[place][map] gets, or has
-// added, what so many source maps give. The places are `anyStep` apart in x, or 1 if isDense.
+// `pixels` neighbouring places of a block of `vectors` vectors of maps: out[place][map] gets, or
+// has added, what so many source maps give. The places are `anyStep` apart in x, or 1 if isDense.
 template <int pixels, int vectors, bool isDense, class real>
 static void tile(const real *x, long anyStep, const Tap *taps, long numTaps, long maps,
                  long mapSize, const real *filters, bool adds, real *out)

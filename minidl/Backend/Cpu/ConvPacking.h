@@ -1,10 +1,10 @@
-// Convolutions on minidl's pool, without columns: a vector holds neighbouring maps of the result, and
-// the numbers of the other factor come in one by one.
+// Convolutions on minidl's pool, without columns: a vector holds neighbouring maps of the result,
+// and the numbers of the other factor come in one by one.
 //
-// A task packs the part of a sample that it reads into a small array with the zeros of the edges, of
-// the thread's own, in which the numbers that a tap (an element of the filters) meets lie a fixed
-// step further than those of the first tap. What a task does follows from the sizes alone, so the
-// bits are the same for any number of threads.
+// A task packs the part of a sample that it reads into a small array with the zeros of the edges,
+// of the thread's own, in which the numbers that a tap (an element of the filters) meets lie a
+// fixed step further than those of the first tap. What a task does follows from the sizes alone, so
+// the bits are the same for any number of threads.
 
 #include <stdlib.h>
 #include <string.h>
@@ -115,25 +115,38 @@ template <class Line> static inline void turnSquare(Line (&lines)[4])
         lines[i] = Line{a[i], b[i], c[i], d[i]};
 }
 
-// to[column][row] = from[row][column] + add[column], where add may be null; the steps are those from
-// row to row of each. Squares of 16 bytes are turned in registers.
+template <class real>
+static inline void turnAt(const real *from, long fromStep, const real *add, real *to, long toStep)
+{
+    typedef real Line __attribute__((vector_size(16), aligned(sizeof(real)), may_alias));
+    const int side = 16 / sizeof(real);
+    Line lines[side];
+    for (int i = 0; i < side; ++i)
+        lines[i] = *(const Line *)(from + i * fromStep);
+    turnSquare(lines);
+    for (int i = 0; i < side; ++i)
+        *(Line *)(to + i * toStep) = add ? lines[i] + add[i] : lines[i];
+}
+
+// to[column][row] = from[row][column] + add[column], where add may be null; the steps are those
+// from row to row of each. Squares of 16 bytes are turned in registers, one behind the other along
+// the longer step: lines of maps may lie where they drive each other out of the cache.
 template <class real>
 static void turn(const real *from, long fromStep, long rows, long columns, const real *add,
                  real *to, long toStep)
 {
-    typedef real Line __attribute__((vector_size(16), aligned(sizeof(real)), may_alias));
-    const int side = 16 / sizeof(real);
+    const long side = 16 / sizeof(real);
     const long squareRows = rows / side * side, squareColumns = columns / side * side;
-    for (long c = 0; c < squareColumns; c += side)
+    if (fromStep > toStep)
         for (long r = 0; r < squareRows; r += side)
-        {
-            Line lines[side];
-            for (int i = 0; i < side; ++i)
-                lines[i] = *(const Line *)(from + (r + i) * fromStep + c);
-            turnSquare(lines);
-            for (int i = 0; i < side; ++i)
-                *(Line *)(to + (c + i) * toStep + r) = add ? lines[i] + add[c + i] : lines[i];
-        }
+            for (long c = 0; c < squareColumns; c += side)
+                turnAt(from + r * fromStep + c, fromStep, add ? add + c : add, to + c * toStep + r,
+                       toStep);
+    else
+        for (long c = 0; c < squareColumns; c += side)
+            for (long r = 0; r < squareRows; r += side)
+                turnAt(from + r * fromStep + c, fromStep, add ? add + c : add, to + c * toStep + r,
+                       toStep);
     for (long c = 0; c < columns; ++c)
         for (long r = c < squareColumns ? squareRows : 0; r < rows; ++r)
             to[c * toStep + r] = from[r * fromStep + c] + (add ? add[c] : 0);
