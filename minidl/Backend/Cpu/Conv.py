@@ -46,11 +46,13 @@ class Conv:
 
     def forward(self, data, filters, bias, g, out):
         """out = conv(data, filters) + bias, where bias may be None"""
-        self.gather(data, filters, bias, out, self.gatherPlan(g, False, data.dtype, Config.exactConvolution))
+        plan = self.gatherPlan(g, False, data.dtype, Config.exactConvolution)
+        self.gather(data, filters, bias, out, plan)
 
     def inputGrad(self, grad, filters, bias, g, out):
         """out = dL/d(data) + bias for grad = dL/d(conv(data, filters)), where bias may be None"""
-        self.gather(grad, filters, bias, out, self.gatherPlan(g, True, grad.dtype, Config.exactConvolution))
+        plan = self.gatherPlan(g, True, grad.dtype, Config.exactConvolution)
+        self.gather(grad, filters, bias, out, plan)
 
     def gather(self, source, filters, bias, target, plan):
         packed, real = self.device.empty(plan.packedSize, source.dtype), source.dtype.char
