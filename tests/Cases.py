@@ -5,12 +5,18 @@ import numpy as np
 from minidl.Backend import gpuarray
 from minidl.Modules import (
     Activation,
+    AvgPool1D,
+    AvgPool2D,
+    AvgPool3D,
     BatchNorm,
     BatchNormND,
     Dropout,
     Flatten,
     Identity,
     Linear,
+    MaxPool1D,
+    MaxPool2D,
+    MaxPool3D,
     Reshape,
     SoftMax,
 )
@@ -78,6 +84,38 @@ def batchNormND(shape, **kwargs):
     return Case(BatchNormND, len(shape) - 2, shape[1], shape=shape, wrong=wrong, **kwargs)
 
 
+def pools():
+    """Windows that overlap, touch or leave gaps, that reach beyond an edge or leave some out."""
+    line, plane, volume = (MaxPool1D, AvgPool1D), (MaxPool2D, AvgPool2D), (MaxPool3D, AvgPool3D)
+    for kinds, shape, *args in (
+            (line, (3, 2, 7)),
+            (line, (2, 5, 11), 3, 1, 1),
+            (line, (1, 1, 1), 1, 3),
+            (line, (4, 3, 13), 5, 4, 2),
+            (plane, (3, 2, 6, 8)),
+            (plane, (2, 3, 7, 5)),
+            (plane, (2, 3, 9, 11), 3, 2, 1),
+            (plane, (1, 2, 8, 13), 3, 2),
+            (plane, (1, 1, 1, 1), 2, 2, 1),
+            (plane, (2, 1, 5, 2), 3, 1, 1),
+            (plane, (3, 2, 7, 10), (2, 3), (3, 1), (1, 0)),
+            (plane, (1, 3, 11, 3), (5, 1), (2, 3), (2, 0)),
+            (plane, (5, 7, 17, 31), 3, 2, 1),
+            (plane, (2, 3, 13, 1), (4, 1), 1),
+            (volume, (2, 3, 5, 4, 7)),
+            (volume, (1, 2, 6, 3, 5), 3, 2, 1),
+            (volume, (2, 1, 1, 7, 3), (1, 2, 3), (1, 3, 2), (0, 1, 1))):
+        wrong = [shape[:-1], (*shape, 2), shape[:-1] + (0,)]
+        for kind in kinds:
+            yield Case(kind, *args, shape=shape, wrong=wrong)
+    yield Case(AvgPool1D, 3, 2, 1, shape=(2, 3, 7), includePad=False)
+    yield Case(AvgPool2D, shape=(2, 1, 6, 8), includePad=False)
+    yield Case(AvgPool2D, 3, 2, 2, shape=(2, 3, 7, 6), includePad=False)
+    yield Case(AvgPool2D, 3, 2, 1, shape=(1, 2, 9, 9), includePad=False)
+    yield Case(AvgPool3D, 2, 2, 1, shape=(1, 2, 4, 3, 5), includePad=False)
+    yield Case(MaxPool2D, shape=(3, 2, 5, 7), useMask=True)
+
+
 cases = [
     linear(5, 4, batch=3),
     linear(1, 1, batch=2),
@@ -113,6 +151,7 @@ cases = [
     Case(SoftMax, shape=(2, 5, 1, 1), wrong=[(5,)]),
     Case(SoftMax, shape=(307, 131), wrong=[(5,)]),
     Case(SoftMax, shape=(31, 17, 13, 5), wrong=[(5,)]),
+    *pools(),
     batchNorm((3, 6)),
     batchNorm((2, 5), epsilon=0.1),
     batchNorm((5, 1)),

@@ -114,6 +114,8 @@ testedWith = {
     "Window": "ElementwiseKernel",
     "Axes": "Functional", "BatchNormInfer": "Functional", "FusedNorm": "NormFusing",
     "Ordered": "Sequential",
+    "WindowND": "MaxPoolND", "PoolND": "MaxPoolND", "Pool": "MaxPoolND",
+    **{f"{kind}{nd}D": f"{kind}ND" for kind in ("MaxPool", "AvgPool") for nd in (1, 2, 3)},
     "GroupNorm": "SampleNorm", "InstanceNorm2D": "SampleNorm", "LayerNorm": "SampleNorm"}
 
 

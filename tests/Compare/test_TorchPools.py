@@ -1,0 +1,65 @@
+"""Beside PyTorch: pools, transposed convolutions and what else works map by map, in float32."""
+
+import numpy as np
+import pytest
+
+from minidl.Backend import gpuarray
+from minidl.Modules import (
+    AvgPoolND,
+    MaxPoolND,
+)
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
+functional = torch.nn.functional
+
+
+def assertClose(actual, expected):
+    expected = expected.detach().numpy()
+    np.testing.assert_allclose(actual, expected, 1e-4, 1e-5 * max(np.abs(expected).max(), 1e-3))
+
+
+def passes(module, peer, shape, rng):
+    """Both give the same output and input gradient; returns (module, gradient)."""
+    x = rng.standard_normal(shape).astype(np.float32)
+    data = torch.from_numpy(x).requires_grad_()
+    out = peer(data)
+    g = rng.standard_normal(out.shape).astype(np.float32)
+    out.backward(torch.from_numpy(g))
+
+    module(gpuarray.to_gpu(x))
+    module.backward(gpuarray.to_gpu(g))
+
+    assertClose(module.data.get(), out)
+    assertClose(module.grad.get(), data.grad)
+
+
+windows = [  # (shape, size, stride, pad)
+    ((3, 5, 31), 2, 2, 0), ((2, 3, 17), 5, 3, 2), ((1, 1, 4), 3, 1, 1),
+    ((4, 3, 28, 28), 2, 2, 0), ((2, 5, 27, 33), 2, 2, 1), ((2, 3, 55, 55), 3, 2, 0),
+    ((2, 3, 56, 41), 3, 2, 1), ((1, 2, 14, 15), 3, 1, 1), ((2, 2, 9, 13), (4, 3), (3, 2), (2, 1)),
+    ((3, 1, 7, 1), (2, 1), 1, (1, 0)), ((2, 3, 8, 9, 7), 2, 2, 0), ((1, 2, 7, 5, 11), 3, 2, 1),
+    ((2, 1, 6, 8, 5), (1, 3, 2), (1, 2, 3), (0, 1, 1)),
+]
+everyWindow = pytest.mark.parametrize("shape, size, stride, pad", windows, ids=str)
+
+
+@everyWindow
+def test_max_pools(shape, size, stride, pad, rng):
+    nd = len(shape) - 2
+    peer = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)[nd - 1]
+    module = MaxPoolND(nd, size, stride, pad)
+
+    passes(module, lambda x: peer(x, size, stride, pad), shape, rng)
+
+    _, indices = peer(torch.from_numpy(module.inData.get()), size, stride, pad, return_indices=True)
+    np.testing.assert_array_equal(module.mask.get(), indices.numpy())
+
+
+@everyWindow
+@pytest.mark.parametrize("includePad", [True, False])
+def test_mean_pools(shape, size, stride, pad, includePad, rng):
+    nd = len(shape) - 2
+    peer = (torch.nn.AvgPool1d, torch.nn.AvgPool2d, torch.nn.AvgPool3d)[nd - 1]
+
+    passes(AvgPoolND(nd, size, stride, pad, includePad),
+           peer(size, stride, pad, count_include_pad=includePad), shape, rng)
