@@ -12,6 +12,7 @@ from minidl.Modules import (
     BatchNormND,
     Dropout,
     Flatten,
+    GlobalAvgPool,
     Identity,
     Linear,
     MaxPool1D,
@@ -152,6 +153,9 @@ cases = [
     Case(SoftMax, shape=(307, 131), wrong=[(5,)]),
     Case(SoftMax, shape=(31, 17, 13, 5), wrong=[(5,)]),
     *pools(),
+    *(Case(GlobalAvgPool, shape=shape, wrong=[shape[:2], (*shape, 0)]) for shape in (
+        (3, 2, 7), (1, 1, 1), (4, 3, 1), (2, 5, 13), (2, 3, 5, 4), (1, 7, 1, 1), (5, 1, 3, 11),
+        (3, 67, 2, 2), (2, 2, 17, 19), (2, 3, 3, 2, 5), (1, 2, 1, 7, 3), (2, 1, 131, 67))),
     batchNorm((3, 6)),
     batchNorm((2, 5), epsilon=0.1),
     batchNorm((5, 1)),

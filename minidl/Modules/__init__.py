@@ -26,6 +26,7 @@ from minidl.Modules.Conv3D import Conv3D
 from minidl.Modules.ConvND import ConvND
 from minidl.Modules.Dropout import Dropout
 from minidl.Modules.Flatten import Flatten
+from minidl.Modules.GlobalAvgPool import GlobalAvgPool
 from minidl.Modules.GroupNorm import GroupNorm
 from minidl.Modules.Identity import Identity
 from minidl.Modules.InitScheme import InitScheme
@@ -36,6 +37,7 @@ from minidl.Modules.MaxPool1D import MaxPool1D
 from minidl.Modules.MaxPool2D import MaxPool2D
 from minidl.Modules.MaxPool3D import MaxPool3D
 from minidl.Modules.MaxPoolND import MaxPoolND
+from minidl.Modules.MaxUnpool2D import MaxUnpool2D
 from minidl.Modules.Module import MemoryUnit, Module, ModuleError
 from minidl.Modules.Replicate import Replicate
 from minidl.Modules.Reshape import Reshape
@@ -44,8 +46,9 @@ from minidl.Modules.SoftMax import SoftMax
 __all__ = [
     "Activation", "ActivationType", "Add", "AvgPool1D", "AvgPool2D", "AvgPool3D", "AvgPoolND",
     "BatchNorm", "BatchNorm1D", "BatchNorm2D", "BatchNorm3D", "BatchNormAxes", "BatchNormND",
-    "Conv1D", "Conv2D", "Conv3D", "ConvND", "Dropout", "Flatten", "GroupNorm", "Identity",
-    "InitScheme", "InstanceNorm2D", "LayerNorm", "Linear", "MaxPool1D", "MaxPool2D", "MaxPool3D",
-    "MaxPoolND", "MemoryUnit", "Module", "ModuleError", "Replicate", "Reshape", "SoftMax",
+    "Conv1D", "Conv2D", "Conv3D", "ConvND", "Dropout", "Flatten", "GlobalAvgPool", "GroupNorm",
+    "Identity", "InitScheme", "InstanceNorm2D", "LayerNorm", "Linear", "MaxPool1D", "MaxPool2D",
+    "MaxPool3D", "MaxPoolND", "MaxUnpool2D", "MemoryUnit", "Module", "ModuleError", "Replicate",
+    "Reshape", "SoftMax",
     "clip", "elu", "leakyRelu", "relu", "sigmoid", "softPlus", "tanh",
 ]

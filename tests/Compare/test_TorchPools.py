@@ -6,7 +6,10 @@ import pytest
 from minidl.Backend import gpuarray
 from minidl.Modules import (
     AvgPoolND,
+    GlobalAvgPool,
+    MaxPool2D,
     MaxPoolND,
+    MaxUnpool2D,
 )
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
@@ -63,3 +66,21 @@ def test_mean_pools(shape, size, stride, pad, includePad, rng):
 
     passes(AvgPoolND(nd, size, stride, pad, includePad),
            peer(size, stride, pad, count_include_pad=includePad), shape, rng)
+
+
+@pytest.mark.parametrize("shape, size, pad", [
+    ((3, 5, 8, 10), 2, 0), ((2, 3, 13, 7), 3, 1), ((1, 1, 4, 9), (2, 3), 0)])
+def test_max_unpool_of_windows_that_touch(shape, size, pad, rng):
+    x = rng.standard_normal(shape).astype(np.float32)
+    pool = MaxPool2D(size, size, pad)
+    pool(gpuarray.to_gpu(x))
+    indices = functional.max_pool2d(
+        torch.from_numpy(x), size, size, pad, return_indices=True)[1]
+
+    passes(MaxUnpool2D(pool), lambda data: functional.max_unpool2d(
+        data, indices, size, size, pad, output_size=shape[2:]), pool.data.shape, rng)
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 8, 10), (64, 67, 7, 7), (1, 1, 1, 1), (2, 3, 131, 17)])
+def test_global_means(shape, rng):
+    passes(GlobalAvgPool(), lambda x: torch.nn.AdaptiveAvgPool2d(1)(x).flatten(1), shape, rng)
