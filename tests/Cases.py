@@ -10,6 +10,9 @@ from minidl.Modules import (
     AvgPool3D,
     BatchNorm,
     BatchNormND,
+    Deconv1D,
+    Deconv2D,
+    Deconv3D,
     Dropout,
     Flatten,
     GlobalAvgPool,
@@ -117,6 +120,25 @@ def pools():
     yield Case(MaxPool2D, shape=(3, 2, 5, 7), useMask=True)
 
 
+def deconvolutions():
+    for kind, shape, args in (
+            (Deconv1D, (3, 2, 7), dict(outmaps=3, size=2)),
+            (Deconv1D, (1, 4, 5), dict(outmaps=6, size=3, stride=3, pad=1, postpad=2, groups=2)),
+            (Deconv1D, (2, 3, 1), dict(outmaps=1, size=5, stride=2, dilation=2, useBias=False)),
+            (Deconv2D, (3, 2, 4, 5), dict(outmaps=3, size=3)),
+            (Deconv2D, (2, 3, 5, 3), dict(outmaps=5, size=4, stride=2, pad=1)),
+            (Deconv2D, (1, 1, 1, 1), dict(outmaps=1, size=1)),
+            (Deconv2D, (2, 4, 3, 7), dict(outmaps=2, size=1, stride=2, postpad=1, groups=2)),
+            (Deconv2D, (2, 6, 1, 5), dict(outmaps=3, size=[3, 2], stride=[2, 1], groups=3)),
+            (Deconv2D, (1, 3, 4, 2), dict(outmaps=2, size=3, dilation=[1, 2], postpad=[0, 1])),
+            (Deconv2D, (2, 5, 3, 3), dict(outmaps=5, size=2, stride=2, groups=5)),
+            (Deconv2D, (3, 1, 11, 2), dict(outmaps=7, size=5, pad=2, useBias=False)),
+            (Deconv3D, (2, 2, 3, 2, 4), dict(outmaps=3, size=2, stride=2)),
+            (Deconv3D, (1, 4, 1, 3, 2), dict(outmaps=2, size=[1, 3, 2], pad=[0, 1, 0], groups=2))):
+        wrong = [(shape[0], shape[1] + 1, *shape[2:]), shape[:-1], (*shape, 2)]
+        yield Case(kind, shape[1], shape=shape, wrong=wrong, **args)
+
+
 cases = [
     linear(5, 4, batch=3),
     linear(1, 1, batch=2),
@@ -153,6 +175,7 @@ cases = [
     Case(SoftMax, shape=(307, 131), wrong=[(5,)]),
     Case(SoftMax, shape=(31, 17, 13, 5), wrong=[(5,)]),
     *pools(),
+    *deconvolutions(),
     *(Case(GlobalAvgPool, shape=shape, wrong=[shape[:2], (*shape, 0)]) for shape in (
         (3, 2, 7), (1, 1, 1), (4, 3, 1), (2, 5, 13), (2, 3, 5, 4), (1, 7, 1, 1), (5, 1, 3, 11),
         (3, 67, 2, 2), (2, 2, 17, 19), (2, 3, 3, 2, 5), (1, 2, 1, 7, 3), (2, 1, 131, 67))),
@@ -183,7 +206,8 @@ cases = [
     batchNormND((1, 2, 3, 3, 1)),
     batchNormND((2, 1, 2, 3, 2, 2)),
 ]
-trained = [case for case in cases if case.kind in (Linear, BatchNorm, BatchNormND)
+trained = [case for case in cases if case.kind in (
+    Linear, BatchNorm, BatchNormND, Deconv1D, Deconv2D, Deconv3D)
            and case.kwargs.get("affine", True)]
 
 

@@ -116,7 +116,8 @@ testedWith = {
     "Ordered": "Sequential",
     "WindowND": "MaxPoolND", "PoolND": "MaxPoolND", "Pool": "MaxPoolND",
     "MaxUnpool": "MaxUnpool2D",
-    **{f"{kind}{nd}D": f"{kind}ND" for kind in ("MaxPool", "AvgPool") for nd in (1, 2, 3)},
+    **{f"{kind}{nd}D": f"{kind}ND" for kind in ("AvgPool", "Deconv", "MaxPool")
+       for nd in (1, 2, 3)},
     "GroupNorm": "SampleNorm", "InstanceNorm2D": "SampleNorm", "LayerNorm": "SampleNorm"}
 
 

@@ -35,7 +35,8 @@ class ConvND(WindowND):
     places = (size + 2 pad - dilation (filter - 1) - 1) // stride + 1.
     """
 
-    imageAxes = ()  # sizes of 1 that W and b have before their others
+    imageAxes = ()  # sizes of 1 that W and b have before those of space
+    insComeFirst = False  # in the shape of W
 
     def __init__(self, nd, inmaps, outmaps, size, stride=1, pad=0, dilation=1, wscale=1.0,
                  useBias=True, name=None, initscheme=None, empty=False, groups=1):
@@ -55,7 +56,8 @@ class ConvND(WindowND):
 
     def makeParams(self, initscheme, wscale):
         shape = self.filterShape()
-        W = createTensorWithScheme(initscheme, shape, wscale)
+        W = createTensorWithScheme(
+            initscheme, shape, wscale, factorTranspose=self.insComeFirst)
         self.newVar("W", gpuarray.empty(shape).get() if W is None else W)
         if self.useBias:
             self.newVar("b", np.zeros(self.biasShape()))
@@ -74,14 +76,21 @@ class ConvND(WindowND):
 
     def accGradParams(self, grad, scale=1.0, momentum=0.0):
         if (W := self.vars["W"]).grad is not None:
-            Ops.filterGrad(
-                self.inData, grad, self.geometry(self.inData.shape), W.grad, scale, momentum)
+            self.accFilterGrad(grad, W.grad, scale, momentum)
         if self.useBias and (b := self.vars["b"]).grad is not None:
             Ops.biasGrad(grad, b.grad, scale, momentum)
 
+    def accFilterGrad(self, grad, out, scale, momentum):
+        Ops.filterGrad(
+            self.inData, grad, self.geometry(self.inData.shape), out, scale, momentum)
+
     def geometry(self, shape):
-        filterShape = self.W.shape[:2] + self.W.shape[-self.nd:]
-        return geometry(shape, filterShape, self.stride, self.pad, self.dilation, self.groups)
+        return geometry(
+            shape, self.windowShape(), self.stride, self.pad, self.dilation, self.groups)
+
+    def windowShape(self):
+        """The shape of W in as many axes as data have."""
+        return self.W.shape[:2] + self.W.shape[-self.nd:]
 
     # What minidl.Passes asks of a module that multiplies by weights
 

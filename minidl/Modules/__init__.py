@@ -24,6 +24,10 @@ from minidl.Modules.Conv1D import Conv1D
 from minidl.Modules.Conv2D import Conv2D
 from minidl.Modules.Conv3D import Conv3D
 from minidl.Modules.ConvND import ConvND
+from minidl.Modules.Deconv1D import Deconv1D
+from minidl.Modules.Deconv2D import Deconv2D
+from minidl.Modules.Deconv3D import Deconv3D
+from minidl.Modules.DeconvND import DeconvND
 from minidl.Modules.Dropout import Dropout
 from minidl.Modules.Flatten import Flatten
 from minidl.Modules.GlobalAvgPool import GlobalAvgPool
@@ -46,9 +50,9 @@ from minidl.Modules.SoftMax import SoftMax
 __all__ = [
     "Activation", "ActivationType", "Add", "AvgPool1D", "AvgPool2D", "AvgPool3D", "AvgPoolND",
     "BatchNorm", "BatchNorm1D", "BatchNorm2D", "BatchNorm3D", "BatchNormAxes", "BatchNormND",
-    "Conv1D", "Conv2D", "Conv3D", "ConvND", "Dropout", "Flatten", "GlobalAvgPool", "GroupNorm",
-    "Identity", "InitScheme", "InstanceNorm2D", "LayerNorm", "Linear", "MaxPool1D", "MaxPool2D",
-    "MaxPool3D", "MaxPoolND", "MaxUnpool2D", "MemoryUnit", "Module", "ModuleError", "Replicate",
-    "Reshape", "SoftMax",
+    "Conv1D", "Conv2D", "Conv3D", "ConvND", "Deconv1D", "Deconv2D", "Deconv3D", "DeconvND",
+    "Dropout", "Flatten", "GlobalAvgPool", "GroupNorm", "Identity", "InitScheme", "InstanceNorm2D",
+    "LayerNorm", "Linear", "MaxPool1D", "MaxPool2D", "MaxPool3D", "MaxPoolND", "MaxUnpool2D",
+    "MemoryUnit", "Module", "ModuleError", "Replicate", "Reshape", "SoftMax",
     "clip", "elu", "leakyRelu", "relu", "sigmoid", "softPlus", "tanh",
 ]

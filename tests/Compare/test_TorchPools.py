@@ -6,6 +6,7 @@ import pytest
 from minidl.Backend import gpuarray
 from minidl.Modules import (
     AvgPoolND,
+    DeconvND,
     GlobalAvgPool,
     MaxPool2D,
     MaxPoolND,
@@ -84,3 +85,27 @@ def test_max_unpool_of_windows_that_touch(shape, size, pad, rng):
 @pytest.mark.parametrize("shape", [(3, 5, 8, 10), (64, 67, 7, 7), (1, 1, 1, 1), (2, 3, 131, 17)])
 def test_global_means(shape, rng):
     passes(GlobalAvgPool(), lambda x: torch.nn.AdaptiveAvgPool2d(1)(x).flatten(1), shape, rng)
+
+
+@pytest.mark.parametrize("shape, outmaps, size, options", [
+    ((3, 5, 17), 4, 3, {}), ((2, 6, 11), 4, 4, dict(stride=3, pad=1, postpad=2, groups=2)),
+    ((3, 5, 8, 10), 4, 3, {}), ((2, 3, 7, 9), 5, 4, dict(stride=2, pad=1)),
+    ((1, 4, 5, 3), 6, (3, 2), dict(stride=(2, 1), pad=(1, 0), postpad=(1, 0), groups=2)),
+    ((2, 8, 6, 5), 8, 2, dict(stride=2, groups=8)), ((1, 67, 1, 7), 33, 3, dict(pad=1)),
+    ((2, 2, 5, 4), 3, 3, dict(dilation=3, postpad=2)),
+    ((2, 3, 4, 3, 5), 2, 2, dict(stride=2)), ((1, 4, 3, 2, 3), 6, 3, dict(pad=1, groups=2)),
+], ids=str)
+def test_transposed_convolutions(shape, outmaps, size, options, rng):
+    nd = len(shape) - 2
+    kind = (torch.nn.ConvTranspose1d, torch.nn.ConvTranspose2d, torch.nn.ConvTranspose3d)[nd - 1]
+    words = {"pad": "padding", "postpad": "output_padding"}
+    peer = kind(shape[1], outmaps, size, **{
+        words.get(word, word): value for word, value in options.items()})
+    module = DeconvND(nd, shape[1], outmaps, size, **options)
+    module.W.set(peer.weight.detach().numpy())
+    module.b.set(peer.bias.detach().numpy().reshape(module.b.shape))
+
+    passes(module, peer, shape, rng)
+
+    assertClose(module.getVar("W").grad.get(), peer.weight.grad)
+    assertClose(module.getVar("b").grad.get().ravel(), peer.bias.grad)
