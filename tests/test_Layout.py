@@ -113,8 +113,11 @@ testedWith = {
     "__main__": "Doctor", "Matrix": "MatMul", "CTypes": "ElementwiseKernel",
     "Window": "ElementwiseKernel",
     "Axes": "Functional", "BatchNormInfer": "Functional", "FusedNorm": "NormFusing",
-    "Ordered": "Sequential", "ConvGeometry": "ConvND", "Conv": "ConvND", "Conv1D": "ConvND",
-    "Conv2D": "ConvND", "Conv3D": "ConvND",
+    "Ordered": "Sequential", "ConvGeometry": "ConvND", "Conv": "ConvND",
+    "WindowND": "MaxPoolND", "PoolND": "MaxPoolND", "Pool": "MaxPoolND",
+    "MaxUnpool": "MaxUnpool2D",
+    **{f"{kind}{nd}D": f"{kind}ND" for kind in ("AvgPool", "Conv", "Deconv", "MaxPool")
+       for nd in (1, 2, 3)},
     "GroupNorm": "SampleNorm", "InstanceNorm2D": "SampleNorm", "LayerNorm": "SampleNorm"}
 
 

@@ -1,5 +1,3 @@
-from math import prod
-
 import numpy as np
 
 from minidl.Backend import gpuarray
@@ -7,10 +5,11 @@ from minidl.Backend.ConvGeometry import geometry
 from minidl.Backend.Ops import Conv as Ops
 from minidl.Modules.BatchNormND import BatchNormND
 from minidl.Modules.InitScheme import createTensorWithScheme
-from minidl.Modules.Module import Module, isCount
+from minidl.Modules.Module import isCount
+from minidl.Modules.WindowND import WindowND
 
 
-class ConvND(Module):
+class ConvND(WindowND):
     """
     Slides filters over data: the cross-correlation of each group of maps with its filters.
 
@@ -36,11 +35,14 @@ class ConvND(Module):
     places = (size + 2 pad - dilation (filter - 1) - 1) // stride + 1.
     """
 
+    imageAxes = ()  # sizes of 1 that W and b have before those of space
+    insComeFirst = False  # in the shape of W
+
     def __init__(self, nd, inmaps, outmaps, size, stride=1, pad=0, dilation=1, wscale=1.0,
                  useBias=True, name=None, initscheme=None, empty=False, groups=1):
-        super().__init__(name)
+        super().__init__(nd, name)
         self.registerBlueprint(locals())
-        self.nd, self.inmaps, self.outmaps, self.groups = nd, inmaps, outmaps, groups
+        self.inmaps, self.outmaps, self.groups = inmaps, outmaps, groups
         self.checkMaps()
         self.size, self.stride, self.dilation = (
             self.perAxis(word, value, 1)
@@ -54,16 +56,17 @@ class ConvND(Module):
 
     def makeParams(self, initscheme, wscale):
         shape = self.filterShape()
-        W = createTensorWithScheme(initscheme, shape, wscale)
+        W = createTensorWithScheme(
+            initscheme, shape, wscale, factorTranspose=self.insComeFirst)
         self.newVar("W", gpuarray.empty(shape).get() if W is None else W)
         if self.useBias:
             self.newVar("b", np.zeros(self.biasShape()))
 
     def filterShape(self):
-        return self.outmaps, self.inmaps // self.groups, *self.size
+        return self.outmaps, self.inmaps // self.groups, *self.imageAxes, *self.size
 
     def biasShape(self):
-        return 1, self.outmaps, *(1,) * self.nd
+        return 1, self.outmaps, *self.imageAxes, *(1,) * self.nd
 
     def updateData(self, data):
         self.data = Ops.forward(data, self.W, self.b, self.geometry(data.shape))
@@ -73,13 +76,21 @@ class ConvND(Module):
 
     def accGradParams(self, grad, scale=1.0, momentum=0.0):
         if (W := self.vars["W"]).grad is not None:
-            Ops.filterGrad(
-                self.inData, grad, self.geometry(self.inData.shape), W.grad, scale, momentum)
+            self.accFilterGrad(grad, W.grad, scale, momentum)
         if self.useBias and (b := self.vars["b"]).grad is not None:
             Ops.biasGrad(grad, b.grad, scale, momentum)
 
+    def accFilterGrad(self, grad, out, scale, momentum):
+        Ops.filterGrad(
+            self.inData, grad, self.geometry(self.inData.shape), out, scale, momentum)
+
     def geometry(self, shape):
-        return geometry(shape, self.W.shape, self.stride, self.pad, self.dilation, self.groups)
+        return geometry(
+            shape, self.windowShape(), self.stride, self.pad, self.dilation, self.groups)
+
+    def windowShape(self):
+        """The shape of W in as many axes as data have."""
+        return self.W.shape[:2] + self.W.shape[-self.nd:]
 
     # What minidl.Passes asks of a module that multiplies by weights
 
@@ -115,30 +126,7 @@ class ConvND(Module):
             self.fail(f"groups must divide inmaps and outmaps, all positive integers, got "
                       f"inmaps={self.inmaps}, outmaps={self.outmaps} and groups={self.groups}")
 
-    def perAxis(self, name, value, least):
-        values = tuple(value) if isinstance(value, (tuple, list)) else (value,) * self.nd
-        if len(values) != self.nd or not all(
-                isCount(each) or each == least == 0 for each in values):
-            self.fail(f"{name} must be an integer of at least {least}, or {self.nd} of them, got "
-                      f"{value}")
-        return values
-
     def checkDataShape(self, shape):
         if self.W is None:
             self.fail("has no weights: set them with setVar, or make it with empty=False")
-        if len(shape) != self.nd + 2 or shape[1] != self.inmaps:
-            self.fail(f"data must have {self.nd + 2} axes and {self.inmaps} maps, got {shape}")
-        if not 0 < prod(shape) < 2 ** 31:
-            self.fail(f"data must have from 1 to 2**31 - 1 numbers, got shape {shape}")
-        outShape = self.dataShapeFrom(shape)
-        if prod(outShape) >= 2 ** 31:
-            self.fail(f"the output must have fewer than 2**31 numbers, got shape {outShape}")
-
-    def dataShapeFrom(self, shape):
-        try:
-            return self.geometry(shape).outShape
-        except ValueError as error:
-            self.fail(str(error))
-
-    def gradShapeFrom(self, shape):
-        return self.inData.shape
+        super().checkDataShape(shape)
