@@ -20,7 +20,11 @@ class CudaFile(NamedTuple):
 
 
 def cudaFile(stem):
-    return CudaFile(stem, (folder / f"{stem}.cu").read_text())
+    """Behind what it stands on: the functions of the plain file of that stem, and its own header."""
+    plain, own = KernelFile.folder / f"{stem}.cu", folder / f"{stem}.cu"
+    parts = [plain.read_text().partition("__global__")[0]] if plain.exists() else []
+    parts += [path.read_text() for path in (own.with_suffix(".h"), own) if path.exists()]
+    return CudaFile(stem, "\n".join(parts))
 
 
 def cudaText(file, real, block=block):
