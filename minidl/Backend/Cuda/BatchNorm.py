@@ -13,6 +13,7 @@ from minidl.Backend.Cuda import CudaArray
 from minidl.Backend.Cuda.CudaText import block, cudaFile, cudaText
 
 resident = 2  # RESIDENT of the kernel file
+narrow = "#define WIDE 1"  # of its two texts, that for rows that are not aligned
 reserved = 1024  # bytes of shared memory that a GPU takes for itself, of each block
 leastRow, mostRow = 64, 4096  # bytes of a row of neighbouring maps
 leastPiece = 32 << 10  # bytes; no group is cut further only to keep more blocks busy
@@ -63,10 +64,8 @@ class BatchNorm:
         self.launches = {name: self.launcher(file, name) for name in file.declarations}
 
     @staticmethod
-    def text(real, threads=block, wide=True):
-        file = cudaFile("BatchNorm")
-        narrow = "" if wide else "#define WIDE 1\n"
-        return cudaText(file._replace(text=narrow + file.text), real, threads)
+    def text(real, threads=block, isWide=True):
+        return cudaText(cudaFile("BatchNorm", "" if isWide else narrow), real, threads)
 
     def launcher(self, file, name):
         """What launches the plain kernel `name`, with kernels of the twin."""
@@ -98,7 +97,7 @@ class BatchNorm:
         itemSize, held = itemSizes[self.real], 1 if way == "train" else 3 if adds else 2
         wide = 16 // itemSize if isAligned else 1
         wide = wide if fits(maps, inner, wide, itemSize, self.threads) else 1
-        functions, room = self.functions(wide)
+        functions, room = self.functions(wide > 1)
         cut = cutOf(batch, maps, inner, wide, itemSize, held, room, self.atOnce)
 
         groups = -(-maps // cut.channels)
@@ -116,10 +115,10 @@ class BatchNorm:
                      (functions[f"{way}Spread"], pieces, 0)]
         return Plan(steps, packed, scratch)
 
-    def makeFunctions(self, wide):
-        """({kernel's name: launcher}, bytes that a block may hold) of the text so wide."""
+    def makeFunctions(self, isWide):
+        """({kernel's name: launcher}, bytes that a block may hold) of one of the two texts."""
         device, attributes = self.device, drv.device_attribute
-        module = device.load("BatchNorm", self.text(self.real, self.threads, wide > 1))
+        module = device.load("BatchNorm", self.text(self.real, self.threads, isWide))
         functions = {
             way + step: module.get_function(way + step)
             for way in ("train", "backward") for step in ("Held", "Pieces", "Merge", "Spread")}

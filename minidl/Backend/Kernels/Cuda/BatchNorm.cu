@@ -1,11 +1,11 @@
 // The training kernels of ../BatchNorm.cu, whose functions come before this text, for a GPU. Time
-// goes to memory there: a number is read once where the chip has room for it until it is needed
+// goes to memory there: a number is read once, where the chip has room for it until it is needed
 // again. BatchNorm.h says how a tensor is cut into groups, for teams, and pieces, for blocks.
 //
-//     trainHeld, backwardHeld    The blocks hold their pieces in shared memory, from the sums to
-//                                the results. All run at once: those of a team wait for each other.
-//     ..Pieces, ..Merge, ..Spread    Larger groups: the sums of all pieces, then of all groups, then
-//                                the results, last pieces first, since they are still in the cache.
+//     Held      A block holds its piece in shared memory from the sums to the results. Blocks of a
+//               team wait for each other, so all blocks of the grid must be at work at once.
+//     Pieces, Merge, Spread    For larger groups: the sums of all pieces, then of all groups, then
+//               the results, the last pieces first, since these are still in the cache.
 
 
 // The arguments of ../BatchNorm.cu, but for the sizes.

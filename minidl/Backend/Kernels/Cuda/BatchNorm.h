@@ -1,8 +1,9 @@
-// How the kernels of BatchNorm.cu share their work, and what the blocks of a team tell each other.
+// How the kernels of BatchNorm.cu share their work, and the sums that they all need.
 //
-// Neighbouring maps are, whatever `inner` is, rows of neighbours in memory. So a group of s.channels
-// maps is a matrix, cut into pieces of s.rows rows and s.columns columns; only one map alone is cut
-// across its columns. A block takes a piece, a team of blocks takes a group.
+// Some neighbouring maps of a (batch, maps, inner) tensor are `batch` rows of numbers, whatever
+// `inner` is. So a group of s.channels maps is a matrix; it is cut into pieces of s.rows rows and
+// s.columns columns, and across the columns only if it is one map. A block takes a piece, a team of
+// blocks a group.
 //
 // A thread takes WIDE neighbours at once and stays in its columns, so that each of its WIDE lanes
 // belongs to one map. The order of all sums follows from the shares alone.
@@ -32,8 +33,9 @@ struct Shares
 {
     Partial *partials;  // of each map, one for each block of the team
     unsigned *meetings; // of each group; see `meet`
-    int batch, maps, inner; // of the tensor
-    int channels, rows, columns, across, team; // `across` pieces lie side by side
+    int batch, maps, inner;
+    int channels, rows, columns; // of a group, of a piece
+    int across, team; // pieces side by side, and in all
 };
 
 struct Piece
@@ -64,7 +66,11 @@ __device__ Piece pieceOf(const Shares &s, int group, int member)
     return p;
 }
 
-__device__ int mapOf(const Piece &p, int v, int lane) { return (v * WIDE + lane) / p.span; }
+// Among those of the group; without a division where there is but one.
+__device__ int mapOf(const Piece &p, int v, int lane)
+{
+    return p.channels == 1 ? 0 : (v * WIDE + lane) / p.span;
+}
 
 __device__ accum countOf(const Shares &s) { return (accum)s.batch * s.inner; }
 
@@ -197,9 +203,9 @@ __device__ Lines linesOf(const Maps &m, const Piece &p, int v)
 }
 
 
-// From the sums of the differences from mu and of their squares to what is missing from mu to the
-// mean, and to the sum of squares around that. A first sweep moves mu, a second around it puts right
-// what is still missing: that is kept apart, since in mu it might be rounded away.
+// Turns the sums of the differences from mu and of their squares into what mu misses of the mean, and
+// the sum of squares around the mean. The first of two sweeps moves mu; what it misses then is kept
+// apart, since mu might round it away.
 __device__ void center(accum &mu, accum &differences, accum &squares, accum count, int sweep)
 {
     squares -= differences * differences / count;
