@@ -19,7 +19,7 @@ leastRow, mostRow = 64, 4096  # bytes of a row of neighbouring maps
 leastPiece = 32 << 10  # bytes; no group is cut further only to keep more blocks busy
 
 shares = struct.Struct("2P8i")  # Shares of the kernel file
-partial = 4  # numbers of its Partial
+partialWords = 4  # of its Partial
 itemSizes = {"f": 4, "e": 2, "E": 2}
 
 
@@ -38,7 +38,7 @@ class Plan(NamedTuple):
 
     steps: list  # (function, blocks, bytes of dynamic shared memory)
     shares: bytes
-    scratch: tuple  # the arrays that shares points to
+    scratch: object  # the array that shares points to: partials, then meetings
 
 
 class BatchNorm:
@@ -101,10 +101,11 @@ class BatchNorm:
         cut = cutOf(batch, maps, inner, wide, itemSize, held, room, self.atOnce)
 
         groups = -(-maps // cut.channels)
-        scratch = (CudaArray.empty((maps, cut.team, partial), np.float32),
-                   CudaArray.fromHost(np.zeros(groups, np.uint32)))
-        packed = shares.pack(*(array.ptr for array in scratch), batch, maps, inner, *cut)
+        partials = maps * cut.team * partialWords
+        scratch = CudaArray.fromHost(np.zeros(partials + groups, np.uint32))
+        packed = shares.pack(scratch.ptr, scratch.ptr + 4 * partials, batch, maps, inner, *cut)
         shared = cut.rows * cut.columns * itemSize * held
+        # Two teams at least: one loads while another waits.
         if 2 * cut.team <= self.atOnce or cut.team == 1:
             teams = groups if cut.team == 1 else min(groups, self.atOnce // cut.team)
             steps = [(functions[f"{way}Held"], teams * cut.team, shared)]
