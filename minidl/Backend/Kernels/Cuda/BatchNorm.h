@@ -203,9 +203,9 @@ __device__ Lines linesOf(const Maps &m, const Piece &p, int v)
 }
 
 
-// Turns the sums of the differences from mu and of their squares into what mu misses of the mean, and
-// the sum of squares around the mean. The first of two sweeps moves mu; what it misses then is kept
-// apart, since mu might round it away.
+// Turns the sums of the differences from mu and of their squares into what mu misses of the mean,
+// and the sum of squares around the mean. The first of two sweeps moves mu; what it misses then is
+// kept apart, since mu might round it away.
 __device__ void center(accum &mu, accum &differences, accum &squares, accum count, int sweep)
 {
     squares -= differences * differences / count;
