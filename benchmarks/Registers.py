@@ -109,8 +109,12 @@ def architectures(nvcc):
 
 
 def apart(file, real):
-    """A file's text as the device compiles it, fenced off from the texts behind it."""
-    text = CudaText.cudaText(file, real)
+    """
+    A file's text as the device compiles it, fenced off from the texts behind it. Namespaces do not
+    keep C's names apart: here only the kernels have such.
+    """
+    text = CudaText.cudaText(file, real).replace('extern "C" {', "inline namespace own\n{")
+    text = text.replace("__global__", 'extern "C" __global__')
     macros = set(re.findall(r"^#define (\w+)", text, re.MULTILINE))
     return "\n".join([f"namespace {file.stem}\n{{", text, "}",
                       *(f"#undef {name}" for name in sorted(macros))])

@@ -35,6 +35,12 @@ def test_no_kernel_leaves_its_registers(real, compiled):
                 if each.real == real and (each.stack or each.spills)]
 
 
+def test_nvcc_compiles_the_narrow_text_of_batch_normalization_too(compiled):
+    file = CudaText.cudaFile("BatchNorm", "#define WIDE 1")
+    found, said = Registers.compileFiles(Toolkit.nvcc(), [file], "e")
+    assert said == "" and found and not [each for each in found if each.stack or each.spills]
+
+
 def test_what_the_compiler_says_is_understood():
     words = """ptxas info    : 24 bytes gmem
 ptxas info    : Compiling entry function 'sum' for 'sm_90'

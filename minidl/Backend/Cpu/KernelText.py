@@ -8,7 +8,7 @@ blank = re.compile(
 
 cooperative = re.compile(
     r"\b(__syncthreads\w*|__syncwarp|__shfl_\w+|__ballot_sync|__any_sync|__all_sync|__activemask"
-    r"|__match_any_sync|__reduce_\w+_sync|assert|__trap)\b")
+    r"|__match_any_sync|__reduce_\w+_sync|__nanosleep|assert|__trap)\b")
 
 # extern __shared__ float values[];
 dynamicShared = re.compile(r"\bextern\b[^;{}=]*\b__shared__\b[^;{}=]*?(\w+)\s*\[\s*\]\s*;")

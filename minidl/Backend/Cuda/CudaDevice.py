@@ -10,6 +10,7 @@ import pycuda.driver as drv
 
 from minidl.Backend import KernelFile
 from minidl.Backend.Cuda import CudaArray, CudaCompiler, CudaText, Toolkit
+from minidl.Backend.Cuda.BatchNorm import BatchNorm
 from minidl.Backend.Cuda.Context import Context
 from minidl.Backend.Cuda.ElementwiseKernel import ElementwiseKernel
 from minidl.Backend.Cuda.MatMul import MatMul
@@ -21,6 +22,7 @@ from minidl.Backend.Cuda.Transfers import Transfers
 
 block = CudaText.block
 blockColumns = 32  # columns of a matrix that a block takes: BLOCK_COLUMNS of Kernels/Cuda.h
+twins = {"BatchNorm": BatchNorm}  # launchers of kernels for the GPU alone, in a plain file's place
 blocksPerProcessor = 8  # that a loop over elements is shared by: as many as run at once
 
 
@@ -64,9 +66,11 @@ class CudaDevice:
 
     def compile(self, file, real):
         """{kernel's name: function of (packed arguments, blocks)} of a kernel file."""
-        text = CudaText.cudaText(file, real, block)
+        text = textOf(file, real)
         if not CudaCompiler.isCached(file.stem, text, self.architecture):
             compileAhead(real, self.architecture)
+        if twin := twinOf(file, real):
+            return twin(self, file, real).launches
         module = self.load(file.stem, text)
         return {name: self.function(module, name) for name in file.declarations}
 
@@ -85,14 +89,14 @@ class CudaDevice:
         """The same for one of PyCUDA's functions, with so many threads in a block."""
         launchKernel = function._launch_kernel
 
-        def launch(packed, blocks, stream=self.stream):
+        def launch(packed, blocks, stream=self.stream, shared=0):
             try:
-                launchKernel((blocks,), threads, packed, 0, stream)
+                launchKernel((blocks,), threads, packed, shared, stream)
             except drv.LogicError as error:
                 if blocks == 0:
                     return
                 self.context.recover(error)
-                launchKernel((blocks,), threads, packed, 0, stream)
+                launchKernel((blocks,), threads, packed, shared, stream)
 
         return launch
 
@@ -123,7 +127,17 @@ class CudaDevice:
         return f"{gpu.name()}, {gpu.total_memory() / 2**30:.0f} GiB, {self.architecture}"
 
 
+def twinOf(file, real):
+    twin = twins.get(file.stem)
+    return twin if twin is not None and real in twin.reals else None
+
+
+def textOf(file, real):
+    twin = twinOf(file, real)
+    return CudaText.cudaText(file, real, block) if twin is None else twin.text(real)
+
+
 @functools.cache
 def compileAhead(real, architecture):
     KernelFile.inBackground(lambda file: CudaCompiler.cubin(
-        file.stem, CudaText.cudaText(file, real, block), architecture))
+        file.stem, textOf(file, real), architecture))

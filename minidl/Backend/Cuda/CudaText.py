@@ -19,8 +19,12 @@ class CudaFile(NamedTuple):
     text: str
 
 
-def cudaFile(stem):
-    return CudaFile(stem, (folder / f"{stem}.cu").read_text())
+def cudaFile(stem, defines=""):
+    """With what it stands on: `defines`, the plain file's functions, and a header of its own."""
+    plain, own = KernelFile.folder / f"{stem}.cu", folder / f"{stem}.cu"
+    parts = [defines, plain.read_text().partition("__global__")[0] if plain.exists() else ""]
+    parts += [path.read_text() for path in (own.with_suffix(".h"), own) if path.exists()]
+    return CudaFile(stem, "\n".join(parts))
 
 
 def cudaText(file, real, block=block):

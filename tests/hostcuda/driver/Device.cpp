@@ -18,20 +18,29 @@ static const struct { int attribute, value; } attributes[] = {
     {13, 1000000},  // kHz
     {14, 512},  // alignment of textures
     {15, 1},  // copies overlap with kernels
-    {16, 4},  // multiprocessors
+    {processors, 4},
     {19, 1},  // kernels can use host memory
     {30, 512}, {31, 1},
     {36, 1000000}, {37, 256}, {38, 4 << 20},  // memory: kHz, bits of the bus, cache
-    {39, 2048},  // threads of a multiprocessor
+    {threadsOfProcessor, 2048},
     {40, 1}, {41, 1}, {51, 32},
     {78, 1}, {79, 1}, {80, 1},
-    {81, 164 << 10}, {82, 65536},  // of a multiprocessor: shared memory, registers
+    {sharedOfProcessor, 164 << 10}, {82, 65536},  // and registers
     {83, 1},  // managed memory
     {87, 2}, {89, 1}, {90, 1}, {91, 1},
     {97, 163 << 10},  // shared memory of a block that asks for more
     {99, 1},  // host memory can be registered
     {106, 32}, {111, 1024},
 };
+
+
+unsigned attributeOf(Attribute attribute)
+{
+    for (const auto &known : attributes)
+        if (known.attribute == attribute)
+            return (unsigned)known.value;
+    return 0;
+}
 
 
 int numDevices() { return (int)setting("HOSTCUDA_DEVICES", 1); }

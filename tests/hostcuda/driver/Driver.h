@@ -59,6 +59,8 @@ size_t setting(const char *name, size_t otherwise);
 bool isForked();
 
 int numDevices();
+enum Attribute { processors = 16, threadsOfProcessor = 39, sharedOfProcessor = 81 };
+unsigned attributeOf(Attribute attribute);
 
 
 // Work in the order in which it came; it is run when somebody waits for it (Stream.cpp).

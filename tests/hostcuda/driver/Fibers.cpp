@@ -8,6 +8,7 @@
 #include "Simt/Fibers.cpp"
 
 #include "Order.h"
+#include "Residents.h"
 
 static const Order *order;
 
@@ -57,7 +58,14 @@ static unsigned long long meetInOrder(
 }
 
 
-static const Fibers inOrder = {runInOrder, meetInOrder, fail};
+static void pauseInTurn()
+{
+    if (const char *words = pauseBlock())
+        fail(words);
+}
+
+
+static const Fibers inOrder = {runInOrder, meetInOrder, fail, pauseInTurn};
 
 // Fills a module's minidlFibers.
 void setFibers(const void **place) { *place = &inOrder; }

@@ -1,6 +1,7 @@
 // Runs launches: block by block, thread by thread, in the order that HOSTCUDA_ORDER names:
 // "forward", "reverse" or "shuffle:SEED". A kernel is right in all of them or it is wrong.
 
+#include <algorithm>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 #include "Driver.h"
 #include "Order.h"
+#include "Residents.h"
 
 using hostcuda::Place;
 
@@ -106,53 +108,74 @@ static std::string fault()
 }
 
 
-// A thread that has ended by a fault returns here a second time: what must outlive that is static.
-static CUresult runBlocks(const Launch &launch, const hostcuda::Plan &plan, const Order &order)
+// What the blocks of the launch need, each on a thread of the CPU that may be another's.
+static const Launch *launch;
+static const hostcuda::Plan *plan;
+static const Order *order;
+static CUresult result;
+
+
+static Place placeOf(unsigned long number)
 {
-    const Function &function = *launch.function;
-    const Place &grid = launch.grid;
-    const unsigned long number = (unsigned long)grid.x * grid.y * grid.z;
+    const Place &grid = launch->grid;
+    return {
+        (unsigned)(number % grid.x), (unsigned)(number / grid.x % grid.y),
+        (unsigned)(number / grid.x / grid.y)};
+}
+
+
+// A thread that has ended by a fault returns here a second time: what must outlive that is static.
+static bool runBlock(unsigned long turn)
+{
+    const Function &function = *launch->function;
     const auto dynamicShared = function.module->dynamicShared;
     const hostcuda::Range shared = dynamicShared ? dynamicShared() : hostcuda::Range{0, 0};
-    static Place block;
+    static __thread Place block;
 
     if (sigsetjmp(home, 0))
     {
         isRunning = false;
         resetFibers();
-        say("kernel %s, block (%u, %u, %u): %s", function.name.c_str(), block.x, block.y, block.z,
-            fault().c_str());
-        return faultSignal == SIGFPE ? CUDA_ERROR_LAUNCH_FAILED : CUDA_ERROR_ILLEGAL_ADDRESS;
+        say("kernel %s, block (%u, %u, %u): %s", launch->function->name.c_str(), block.x, block.y,
+            block.z, fault().c_str());
+        result = faultSignal == SIGFPE ? CUDA_ERROR_LAUNCH_FAILED : CUDA_ERROR_ILLEGAL_ADDRESS;
+        return false;
     }
     isRunning = true;
-    for (unsigned long i = 0; i < number; ++i)
-    {
-        const unsigned long place = order.block(i, number);
-        block.x = (unsigned)(place % grid.x);
-        block.y = (unsigned)(place / grid.x % grid.y);
-        block.z = (unsigned)(place / grid.x / grid.y);
-        spoil(*function.module, shared, launch.shared + sharedZone);
-        function.kernel->runBlock(&plan, block);
-        if (function.module->failure && function.module->failure[0])
-            break;
-        if (shared.start && isOverrun(shared.start + launch.shared))
-        {
-            isRunning = false;
-            say("kernel %s, block (%u, %u, %u): wrote beyond its %u bytes of dynamic shared memory",
-                function.name.c_str(), block.x, block.y, block.z, launch.shared);
-            return CUDA_ERROR_ILLEGAL_ADDRESS;
-        }
-    }
+    block = placeOf(order->block(turn, (unsigned long)launch->grid.x * launch->grid.y
+                                 * launch->grid.z));
+    spoil(*function.module, shared, launch->shared + sharedZone);
+    function.kernel->runBlock(plan, block);
     isRunning = false;
-    return CUDA_SUCCESS;
+    if (function.module->failure && function.module->failure[0])
+        return false;
+    if (!shared.start || !isOverrun(shared.start + launch->shared))
+        return true;
+    say("kernel %s, block (%u, %u, %u): wrote beyond its %u bytes of dynamic shared memory",
+        function.name.c_str(), block.x, block.y, block.z, launch->shared);
+    result = CUDA_ERROR_ILLEGAL_ADDRESS;
+    return false;
 }
 
 
-static CUresult failure(const Function &function)
+// How many blocks the device has at work at once, as far as threads and dynamic shared memory go.
+static unsigned mostAtOnce(const Launch &launch)
+{
+    const unsigned threads = launch.block.x * launch.block.y * launch.block.z;
+    const unsigned byThreads = attributeOf(threadsOfProcessor) / threads;
+    const unsigned byMemory = attributeOf(sharedOfProcessor) / (launch.shared + 1024);
+    return attributeOf(processors) * std::min({byThreads, byMemory, 32u});
+}
+
+
+// What the module says of a launch, unless that is known to have failed otherwise.
+static CUresult failure(const Function &function, CUresult known)
 {
     char *words = function.module->failure;
     if (!words || !words[0])
-        return CUDA_SUCCESS;
+        return known;
+    if (known)
+        return words[0] = 0, known;
     const bool isAssertion = strstr(words, "assertion failed") != 0;
     say("kernel %s: %s", function.name.c_str(), words);
     words[0] = 0;
@@ -182,23 +205,24 @@ static bool arePointersFit(const Context &context, const Launch &launch)
 }
 
 
-void run(Context &context, const Launch &launch)
+void run(Context &context, const Launch &given)
 {
-    if (!arePointersFit(context, launch))
+    if (!arePointersFit(context, given))
         return context.fail(CUDA_ERROR_ILLEGAL_ADDRESS);
 
-    const Order &order = orderOf(launch.block);
-    const hostcuda::Plan plan = {
-        launch.grid, launch.block, launch.arguments.data(), (unsigned)order.threads.size(),
-        order.threads.data()};
-    useOrder(order);
+    const Order &used = orderOf(given.block);
+    const hostcuda::Plan made = {
+        given.grid, given.block, given.arguments.data(), (unsigned)used.threads.size(),
+        used.threads.data()};
+    launch = &given, plan = &made, order = &used, result = CUDA_SUCCESS;
+    useOrder(used);
     watch();
-    CUresult result = runBlocks(launch, plan, order);
+    runResidents(
+        (unsigned long)given.grid.x * given.grid.y * given.grid.z, mostAtOnce(given), runBlock);
     unwatch();
     fflush(stdout);
-    const CUresult own = failure(*launch.function);
-    result = result ? result : own;
-    if (anyDamaged(("kernel " + launch.function->name).c_str()) && !result)
+    result = failure(*given.function, result);
+    if (anyDamaged(("kernel " + given.function->name).c_str()) && !result)
         result = CUDA_ERROR_ILLEGAL_ADDRESS;
     if (result)
         context.fail(result);

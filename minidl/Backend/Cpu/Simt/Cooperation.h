@@ -76,6 +76,7 @@ __attribute__((noreturn)) static inline void fail(const char *words)
 
 }
 
+static inline void __nanosleep(unsigned) { minidlFibers->pause(); }
 static inline void __syncthreads() { simt::meet(simt::atBarrier); }
 
 static inline int __syncthreads_count(int value)

@@ -26,6 +26,9 @@ struct Fibers
 
     // Called on a thread: ends the block; `run` returns `words`. Does not return.
     void (*fail)(const char *words);
+
+    // Called on a thread that waits for what another block does: lets that go on.
+    void (*pause)();
 };
 
 }

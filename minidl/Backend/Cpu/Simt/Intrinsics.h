@@ -196,7 +196,6 @@ static inline long long clock64()
     return now.tv_sec * 1000000000ll + now.tv_nsec;
 }
 
-static inline void __nanosleep(unsigned) {}
 static inline void __threadfence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 static inline void __threadfence_block() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 static inline void __threadfence_system() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
