@@ -1,0 +1,164 @@
+// The words that tuned twins for the CPU may use beside those of Host.h.
+//
+// A twin launches itself: its kernel is called once, and shares its work out by `overBlocks`. It
+// reckons in vectors as wide as the processor's registers, and says itself in which order it sums.
+
+typedef void (*Entry)(const char *arguments, long first, long last, long blocks);
+static void (*launch)(Entry, const char *arguments, long blocks);
+
+extern "C" void useLaunch(void (*launch_)(Entry, const char *, long)) { launch = launch_; }
+
+// work(block) for every block of a grid, on minidl's threads.
+template <class Work>
+static inline void overBlocks(long blocks, const Work &work)
+{
+    Entry entry = [](const char *work, long first, long last, long)
+    {
+        for (long block = first; block < last; ++block)
+            (*(const Work *)work)(block);
+    };
+    launch(entry, (const char *)&work, blocks);
+}
+
+// Room for some numbers while a kernel runs.
+template <class Item>
+struct Scratch
+{
+    Item *items;
+
+    Scratch(long size) : items((Item *)__builtin_malloc(size * sizeof(Item))) {}
+    ~Scratch() { __builtin_free(items); }
+    Item &operator[](long i) const { return items[i]; }
+};
+
+// A number or a choice that the compiler knows: what it decides costs nothing in a loop.
+template <int number>
+struct Constant
+{
+    constexpr operator int() const { return number; }
+};
+
+// work(Constant<1>) or work(Constant<0>)
+template <class Work>
+static inline void choosing(bool choice, const Work &work)
+{
+    if (choice)
+        work(Constant<1>());
+    else
+        work(Constant<0>());
+}
+
+#define ALWAYS_INLINE __attribute__((always_inline))
+#define WORD ALWAYS_INLINE static inline
+
+
+#if defined(__AVX512F__)
+enum { vectorBytes = 64 };
+#elif defined(__AVX__)
+enum { vectorBytes = 32 };
+#else
+enum { vectorBytes = 16 };
+#endif
+
+typedef real Vector __attribute__((vector_size(vectorBytes)));
+typedef real Anywhere __attribute__((vector_size(vectorBytes), aligned(sizeof(real)), may_alias));
+typedef decltype(Vector() < Vector()) Mask;
+
+enum { width = vectorBytes / sizeof(real), chains = 4 };
+
+WORD Vector everywhere(real value) { return Vector{} + value; }
+
+template <int n>
+static inline real total(const real *x) { return total<n / 2>(x) + total<n / 2>(x + n / 2); }
+template <>
+inline real total<1>(const real *x) { return *x; }
+
+WORD real total(Vector v) { return total<width>((const real *)&v); }
+
+
+// What of a vector is meant, at a place in memory.
+struct Whole {};                 // all of it
+struct Edge { int first, last; };  // all of it, and some of that a neighbour means as well
+struct Some { int first, last; };  // the lanes first .. last-1; the others may be read
+struct Few { int n; };             // the lanes 0 .. n-1; the others may not be there
+
+// Lanes that are not meant become those of `filling`.
+WORD Vector load(const real *x, Whole, Vector = Vector{}) { return *(const Anywhere *)x; }
+WORD Vector load(const real *x, Edge, Vector = Vector{}) { return *(const Anywhere *)x; }
+
+WORD Vector load(const real *x, Some lanes, Vector filling = Vector{})
+{
+    Mask number;
+    for (int i = 0; i < width; ++i)
+        number[i] = i;
+    Vector all = *(const Anywhere *)x;
+    return number < lanes.first ? filling : number < lanes.last ? all : filling;
+}
+
+static inline Vector load(const real *x, Few few, Vector filling = Vector{})
+{
+    if (few.n == width)
+        return load(x, Whole());
+    real *to = (real *)&filling;
+    for (int size = width / 2; size; size /= 2)
+        if (few.n & size)
+        {
+            __builtin_memcpy(to, x, size * sizeof(real));
+            to += size, x += size;
+        }
+    return filling;
+}
+
+WORD void store(real *y, Whole, Vector v) { *(Anywhere *)y = v; }
+WORD void store(real *y, Edge, Vector v) { *(Anywhere *)y = v; }
+
+static inline void store(real *y, Few few, Vector v)
+{
+    if (few.n == width)
+        return store(y, Whole(), v);
+    const real *from = (const real *)&v;
+    for (int size = width / 2; size; size /= 2)
+        if (few.n & size)
+        {
+            __builtin_memcpy(y, from, size * sizeof(real));
+            y += size, from += size;
+        }
+}
+
+// Stores past the caches, which saves reading the lines that are overwritten; `y` is aligned.
+WORD void stream(real *y, Vector v)
+{
+#if defined(__clang__)
+    __builtin_nontemporal_store(v, (Vector *)y);
+#elif defined(__SSE__)
+    typedef float Floats __attribute__((vector_size(vectorBytes)));
+#if defined(__AVX512F__)
+    __builtin_ia32_movntps512((float *)y, (Floats)v);
+#elif defined(__AVX__)
+    __builtin_ia32_movntps256((float *)y, (Floats)v);
+#else
+    __builtin_ia32_movntps((float *)y, (Floats)v);
+#endif
+#else
+    *(Vector *)y = v;
+#endif
+}
+
+// What was streamed is in memory before anything that is stored later.
+WORD void endStreams()
+{
+#if defined(__SSE__)
+    __builtin_ia32_sfence();
+#endif
+}
+
+template <class Lanes>
+WORD void put(real *y, Lanes lanes, Vector v, bool) { store(y, lanes, v); }
+
+WORD void put(real *y, Whole, Vector v, bool streams)
+{
+    if (streams)
+        stream(y, v);
+    else
+        store(y, Whole(), v);
+}
