@@ -20,7 +20,7 @@ struct Moments
     void merge(const Moments &other)
     {
         double delta = other.mean - mean, share = other.count / (count + other.count);
-        squares += other.squares + delta * delta * share * count;
+        squares += other.squares + delta * share * count * delta;
         mean += mean - mean == 0 ? delta * share : other.mean;  // infinity stays, or becomes NaN
         count += other.count;
     }
@@ -105,12 +105,15 @@ static void train(
             auto slope = part.spread([&](long map) { return scale[map] * batchInvStd[map]; });
             auto offset = part.spread([&](long map) { return bias[map]; });
             bool streams = isStreamed(grid, y);
-            choosing(floor, ceiling, leak, adds, [&](auto f, auto adds) { part.write(WORK
+            withRamp(floor, ceiling, leak, [&](auto f)
+            {
+                part.write(WORK
                 {
                     Vector d = load(x + j, lanes) - mu[chain];
                     Vector v = scaled(d, slope[chain], offset[chain]);
                     put(y + j, lanes, f(adds ? v + load(z + j, lanes) : v), streams);
-                }); });
+                });
+            });
         });
     };
 
@@ -173,7 +176,7 @@ static void backward(
             Products *found = &products[slab * grid.slots + part.slot];
             for (int i = 0; i < part.slots; ++i)
                 found[i] = {};
-            choosing(floor, ceiling, leak, adds, [&](auto f, auto adds)
+            withRamp(floor, ceiling, leak, [&](auto f)
             {
                 part.overPieces([&](const auto &piece)
                 {
@@ -215,7 +218,9 @@ static void backward(
                 return batchInvStd[map] * scaleGrad[map] / count;
             });
             bool streams = isStreamed(grid, xGrad);
-            choosing(floor, ceiling, leak, adds, [&](auto f, auto adds) { part.write(WORK
+            withRamp(floor, ceiling, leak, [&](auto f)
+            {
+                part.write(WORK
                 {
                     Vector d = load(x + j, lanes) - mu[chain];
                     Vector v = adds ? load(y + j, lanes)
@@ -225,7 +230,8 @@ static void backward(
                         slope[chain] * (g - meanG[chain] - d * tilt[chain]), streams);
                     if (adds)
                         put(zGrad + j, lanes, g, streams);
-                }); });
+                });
+            });
         });
     };
 

@@ -1,4 +1,4 @@
-// f and f' of BatchNorm.cu for vectors: nothing, a clip (relu is one), and what leaks.
+// f and f' of BatchNorm.cu for vectors.
 
 struct Straight
 {
@@ -6,48 +6,33 @@ struct Straight
     Vector back(Vector, Vector g) const { return g; }
 };
 
-struct Clip
+struct Bent
 {
-    accum floor, ceiling;
-    bool isCeiled = ceiling - ceiling == 0;
+    accum floor, ceiling, leak;
+    bool leaks = leak != 0, isCeiled = ceiling - ceiling == 0;
 
     ALWAYS_INLINE Vector operator()(Vector v) const
     {
-        v = v < floor ? everywhere(floor) : v;
-        return v > ceiling ? everywhere(ceiling) : v;
+        Vector low = leaks ? leak * v : everywhere(floor);
+        Vector high = v > ceiling ? everywhere(ceiling) : v;
+        return v < floor ? low : high;
     }
 
     ALWAYS_INLINE Vector back(Vector v, Vector g) const
     {
-        g = v > floor ? g : Vector{};
-        return !isCeiled ? g : v >= ceiling ? Vector{} : g;
+        Vector zero = {}, low = leaks ? leak * g : zero, high = g;
+        if (isCeiled)
+            high = v >= ceiling ? zero : g;
+        return v > floor ? high : low;
     }
 };
 
-struct Leak
-{
-    accum leak;
-    Clip clip;
-
-    ALWAYS_INLINE Vector operator()(Vector v) const { return v < clip.floor ? leak * v : clip(v); }
-
-    ALWAYS_INLINE Vector back(Vector v, Vector g) const
-    {
-        return v > clip.floor ? clip.back(v, g) : leak * g;
-    }
-};
-
-// work(f, adds), which the compiler then knows.
+// work(f), to be compiled for each.
 template <class Work>
-static inline void choosing(accum floor, accum ceiling, accum leak, bool adds, const Work &work)
+static inline void withRamp(accum floor, accum ceiling, accum leak, const Work &work)
 {
-    choosing(adds, [&](auto adds)
-    {
-        if (leak == 1 && ceiling - ceiling != 0)
-            work(Straight(), adds);
-        else if (leak == 0)
-            work(Clip{floor, ceiling}, adds);
-        else
-            work(Leak{leak, {floor, ceiling}}, adds);
-    });
+    if (leak == 1 && ceiling - ceiling != 0)
+        work(Straight());
+    else
+        work(Bent{floor, ceiling, leak});
 }

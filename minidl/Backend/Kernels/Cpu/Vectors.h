@@ -31,23 +31,6 @@ struct Scratch
     Item &operator[](long i) const { return items[i]; }
 };
 
-// A number or a choice that the compiler knows: what it decides costs nothing in a loop.
-template <int number>
-struct Constant
-{
-    constexpr operator int() const { return number; }
-};
-
-// work(Constant<1>) or work(Constant<0>)
-template <class Work>
-static inline void choosing(bool choice, const Work &work)
-{
-    if (choice)
-        work(Constant<1>());
-    else
-        work(Constant<0>());
-}
-
 #define ALWAYS_INLINE __attribute__((always_inline))
 #define WORD ALWAYS_INLINE static inline
 

@@ -159,7 +159,7 @@ struct Maps
     template <class Work>
     void over(long map, long slab, const Work &work) const
     {
-        long size = slabs == 1 ? pieces : piecesOfSlab;
+        long size = parts(pieces, slabs);
         work(Part{*this, map, slab * size, least((slab + 1) * size, pieces)});
     }
 };
