@@ -113,7 +113,7 @@ testedWith = {
     "KernelText": "SourceModule", "Parameter": "SourceModule", "GuardedFile": "WeightsRefused",
     "__main__": "Doctor", "Matrix": "MatMul", "CTypes": "ElementwiseKernel",
     "Window": "ElementwiseKernel",
-    "Axes": "Functional", "BatchNormInfer": "Functional", "HostText": "BatchNormTwin"}
+    "Axes": "Functional", "BatchNormInfer": "BatchNormInferTwin", "HostText": "BatchNormTwin"}
 
 
 @everySource

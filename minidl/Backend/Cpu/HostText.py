@@ -8,7 +8,7 @@ blockColumns = 64  # columns of a matrix that a block takes: four vector registe
 # Sums may be taken in any order, so that they are taken in vectors; NaN and Inf keep their meaning.
 # A twin says itself in which order it sums.
 sumFlags = ["-fassociative-math", "-fno-signed-zeros", "-freciprocal-math"]
-twinHeaders = "Host", "Cpu/Vectors", "Cpu/Walks", "Cpu/Ramp"
+twinHeaders = "Host", "Cpu/Vectors", "Cpu/Walks", "Cpu/Phases", "Cpu/Ramp"
 
 
 def hostText(file, real):

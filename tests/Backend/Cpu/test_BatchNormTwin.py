@@ -3,46 +3,23 @@
 import numpy as np
 import pytest
 
-from minidl.Backend import Device, gpuarray
-from minidl.Backend.Cpu import HostCompiler
-from minidl.Backend.Cpu.HostText import plainText, realNames
-from minidl.Backend.KernelFile import KernelFile
+from minidl.Backend import gpuarray
 from minidl.Backend.Ops import BatchNorm
-
-columns = [  # (outer, channels, inner): rows shorter than a vector
-    (2, 3, 1), (64, 5, 1), (3, 64, 1), (40, 130, 1), (129, 80, 1), (700, 3, 1), (1030, 70, 1),
-    (1, 3, 2), (5, 3, 2), (64, 7, 9), (600, 2, 15), (8, 100, 4)]
-maps = [
-    (3, 4, 16), (3, 4, 17), (2, 5, 33), (7, 3, 49), (6, 17, 196), (50, 2, 200), (2, 3, 784),
-    (1, 2, 8193), (1, 1, 100003), (3, 2, 70001), (200, 3, 700)]
-streamed = [(2100, 1024, 1), (2100, 1000, 1), (3, 20, 37000), (2, 17, 65001)]  # above 8 MB
-runs = pytest.mark.parametrize("runs", columns + maps)
-
-ramps = {
-    "none": BatchNorm.noRamp, "relu": (0, np.inf, 0), "clip": (-0.5, 1, 0),
-    "leak": (0, np.inf, 0.1)}
-everyRamp = pytest.mark.parametrize("ramp", ramps)
-everyReal = pytest.mark.parametrize("dtype", [np.float32, np.float64])
-tolerance = {np.float32: 2e-5, np.float64: 1e-12}
+from tests.BatchNormTwins import (
+    check,
+    draw,
+    everyRamp,
+    everyReal,
+    everyRun,
+    plainKernels,
+    ramps,
+    streamed,
+)
 
 
 @pytest.fixture(scope="module")
 def plain():
-    """The kernels of the plain text."""
-    device, file = Device.current(), KernelFile("BatchNorm")
-    for real in realNames:
-        library = HostCompiler.load(file.stem, *plainText(file, real))
-        file.compiled[real] = {
-            name: device.function(library[f"{name}Blocks"]) for name in file.declarations}
-    return file
-
-
-def draw(rng, runs, dtype):
-    """x, what is added and the gradient of y, then scale and bias."""
-    outer, channels, inner = runs
-    tensors = rng.standard_normal((3, outer, channels, inner)).astype(dtype)
-    tensors[0] = 3 * tensors[0] + 2
-    return [*tensors, *rng.standard_normal((2, channels)).astype(dtype)]
+    return plainKernels("BatchNorm")
 
 
 def results(runs, values, ramp="none", adds=False, factor=0.25):
@@ -58,24 +35,18 @@ def results(runs, values, ramp="none", adds=False, factor=0.25):
     return [array.get() for array in arrays if array is not None]
 
 
-def check(monkeypatch, plain, runs, values, atol=0, **options):
+def compare(monkeypatch, plain, runs, values, **options):
     found = results(runs, values, **options)
-    with monkeypatch.context() as patch:
-        patch.setattr(BatchNorm, "kernels", plain)
-        expected = results(runs, values, **options)
-
-    close = tolerance[values[0].dtype.type]
-    for one, other in zip(found, expected, strict=True):
-        size = np.abs(other[np.isfinite(other)]).max(initial=1)
-        np.testing.assert_allclose(one, other, rtol=close, atol=max(close * size, atol))
+    monkeypatch.setattr(BatchNorm, "kernels", plain)
+    check(found, results(runs, values, **options))
 
 
-@runs
+@everyRun
 @everyReal
 @pytest.mark.parametrize("adds", [False, True])
 def test_every_way_to_walk_gives_what_the_plain_text_gives(
         runs, dtype, adds, plain, monkeypatch, rng):
-    check(monkeypatch, plain, runs, draw(rng, runs, dtype), adds=adds)
+    compare(monkeypatch, plain, runs, draw(rng, runs, dtype), adds=adds)
 
 
 @everyRamp
@@ -86,16 +57,16 @@ def test_ramps_bend_alike(runs, ramp, dtype, adds, plain, monkeypatch, rng):
     values = draw(rng, runs, dtype)
     # No value may stand so near a bend that rounding decides on which side.
     values[0], values[1] = np.round(values[0]), np.round(values[1])
-    check(monkeypatch, plain, runs, values, ramp=ramp, adds=adds)
+    compare(monkeypatch, plain, runs, values, ramp=ramp, adds=adds)
 
 
 @pytest.mark.parametrize("runs", streamed)
 @pytest.mark.parametrize("adds", [False, True])
 def test_large_tensors_come_out_whole(runs, adds, plain, monkeypatch, rng):
-    check(monkeypatch, plain, runs, draw(rng, runs, np.float32), adds=adds)
+    compare(monkeypatch, plain, runs, draw(rng, runs, np.float32), adds=adds)
 
 
-@runs
+@everyRun
 def test_statistics_are_those_of_float64(runs, rng):
     values = draw(rng, runs, np.float32)
     values[0] += 1000
@@ -110,12 +81,13 @@ def test_statistics_are_those_of_float64(runs, rng):
 @pytest.mark.parametrize(
     "runs", [(40, 130, 1), (1030, 5, 1), (9, 5, 7), (6, 5, 196), (1, 3, 90001)])
 @pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, -1])
 def test_nan_and_infinity_spoil_what_they_spoil_in_the_plain_text(
-        runs, special, plain, monkeypatch, rng):
-    for place in (0, -1):
-        values = draw(rng, runs, np.float32)
-        values[0][place, 1, place] = special
-        check(monkeypatch, plain, runs, values, ramp="relu")
+        runs, special, place, plain, monkeypatch, rng):
+    values = draw(rng, runs, np.float32)
+    values[0][place, 1, place] = special
+
+    compare(monkeypatch, plain, runs, values, ramp="relu")
 
 
 @pytest.mark.parametrize("runs", [(1030, 70, 1), (600, 2, 15), (6, 17, 196), (1, 1, 100003)])

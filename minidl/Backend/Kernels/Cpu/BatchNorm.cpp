@@ -52,18 +52,6 @@ static inline void momentsOf(const real *x, const Part &part, Moments *found)
     });
 }
 
-// What the slabs have found of a map, and its columns if it has some.
-template <class Found, class Grid>
-static inline Found merged(const Grid &grid, const Scratch<Found> &found, long map)
-{
-    Found all;
-    for (long slab = 0; slab < grid.slabs; ++slab)
-        for (int i = 0; i < grid.slotsOfMap; ++i)
-            all.merge(found[slab * grid.slots + map * grid.slotsOfMap + i]);
-    return all;
-}
-
-
 // What stands before z and f; on the way back it is computed anew, to the same bit.
 WORD Vector scaled(Vector d, Vector slope, Vector offset) { return d * slope + offset; }
 
@@ -143,17 +131,6 @@ __global__ void trainFeatures(
               batch, maps, 1, freedom, adds, epsilon, factor, floor, ceiling, leak);
 }
 
-
-struct Products
-{
-    double g = 0, gx = 0;
-
-    void merge(const Products &other)
-    {
-        g += other.g;
-        gx += other.gx;
-    }
-};
 
 template <class Grid>
 static void backward(

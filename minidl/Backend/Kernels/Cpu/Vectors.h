@@ -60,22 +60,25 @@ WORD real total(Vector v) { return total<width>((const real *)&v); }
 
 
 // What of a vector is meant, at a place in memory.
-struct Whole {};                 // all of it
+struct Whole {};                   // all of it
 struct Edge { int first, last; };  // all of it, and some of that a neighbour means as well
-struct Some { int first, last; };  // the lanes first .. last-1; the others may be read
+struct Some { int first, last; };  // the lanes first .. last-1; the others are the same block's
 struct Few { int n; };             // the lanes 0 .. n-1; the others may not be there
 
-// Lanes that are not meant become those of `filling`.
-WORD Vector load(const real *x, Whole, Vector = Vector{}) { return *(const Anywhere *)x; }
-WORD Vector load(const real *x, Edge, Vector = Vector{}) { return *(const Anywhere *)x; }
-
-WORD Vector load(const real *x, Some lanes, Vector filling = Vector{})
+WORD Vector chosen(Some lanes, Vector v, Vector others)
 {
     Mask number;
     for (int i = 0; i < width; ++i)
         number[i] = i;
-    Vector all = *(const Anywhere *)x;
-    return number < lanes.first ? filling : number < lanes.last ? all : filling;
+    return number < lanes.first ? others : number < lanes.last ? v : others;
+}
+
+// Lanes that are not meant become those of `filling`.
+WORD Vector load(const real *x, Whole, Vector = Vector{}) { return *(const Anywhere *)x; }
+WORD Vector load(const real *x, Edge, Vector = Vector{}) { return *(const Anywhere *)x; }
+WORD Vector load(const real *x, Some lanes, Vector filling = Vector{})
+{
+    return chosen(lanes, load(x, Whole()), filling);
 }
 
 static inline Vector load(const real *x, Few few, Vector filling = Vector{})
@@ -94,6 +97,10 @@ static inline Vector load(const real *x, Few few, Vector filling = Vector{})
 
 WORD void store(real *y, Whole, Vector v) { *(Anywhere *)y = v; }
 WORD void store(real *y, Edge, Vector v) { *(Anywhere *)y = v; }
+WORD void store(real *y, Some lanes, Vector v)
+{
+    store(y, Whole(), chosen(lanes, v, load(y, Whole())));
+}
 
 static inline void store(real *y, Few few, Vector v)
 {

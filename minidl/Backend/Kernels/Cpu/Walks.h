@@ -17,8 +17,6 @@
 enum { pieceSize = 32768 / sizeof(real), piecesOfSlab = 8, fewMaps = 16 };
 enum { groupColumns = chains * width, pieceRows = 128, slabRows = 4 * pieceRows };
 
-enum { streamedBytes = 8 << 20 };
-
 WORD long least(long a, long b) { return a < b ? a : b; }
 WORD long parts(long size, long part) { return (size + part - 1) / part; }
 
@@ -265,45 +263,4 @@ static inline void choosingGrid(int batch, int maps, int inner, const Work &work
         work(Columns(batch, maps, inner));
     else
         work(Maps(batch, maps, inner));
-}
-
-// A tensor that the caches will not keep is better streamed past them.
-template <class Grid>
-static inline bool isStreamed(const Grid &grid, const real *y)
-{
-    return grid.size() * sizeof(real) > streamedBytes && grid.isAligned()
-        && (unsigned long)y % vectorBytes == 0;
-}
-
-// gather(block, slab) makes the sums, finish(map) finds what follows from them, write(block, slab)
-// needs that. A block that is alone with its maps does all three in one go.
-template <class Grid, class Gather, class Finish, class Write>
-static inline void inPhases(
-    const Grid &grid, const Gather &gather, const Finish &finish, const Write &write)
-{
-    auto finishMaps = [&](long block)
-    {
-        for (long map = grid.firstMap(block); map < grid.firstMap(block + 1); ++map)
-            finish(map);
-    };
-    auto writeThrough = [&](long block, long slab)
-    {
-        write(block, slab);
-        endStreams();
-    };
-
-    if (grid.isAlone())
-        overBlocks(grid.blocks, [&](long block)
-        {
-            gather(block, 0);
-            finishMaps(block);
-            writeThrough(block, 0);
-        });
-    else
-    {
-        long slabs = grid.slabs;
-        overBlocks(grid.blocks * slabs, [&](long n) { gather(n / slabs, n % slabs); });
-        overBlocks(grid.blocks, finishMaps);
-        overBlocks(grid.blocks * slabs, [&](long n) { writeThrough(n / slabs, n % slabs); });
-    }
 }
