@@ -81,17 +81,22 @@ WORD Vector load(const real *x, Some lanes, Vector filling = Vector{})
     return chosen(lanes, load(x, Whole()), filling);
 }
 
+// n numbers, fewer than a vector has
+static inline void copy(real *to, const real *from, int n)
+{
+    for (int size = width / 2; size; size /= 2)
+        if (n & size)
+        {
+            __builtin_memcpy(to, from, size * sizeof(real));
+            to += size, from += size;
+        }
+}
+
 static inline Vector load(const real *x, Few few, Vector filling = Vector{})
 {
     if (few.n == width)
         return load(x, Whole());
-    real *to = (real *)&filling;
-    for (int size = width / 2; size; size /= 2)
-        if (few.n & size)
-        {
-            __builtin_memcpy(to, x, size * sizeof(real));
-            to += size, x += size;
-        }
+    copy((real *)&filling, x, few.n);
     return filling;
 }
 
@@ -105,14 +110,9 @@ WORD void store(real *y, Some lanes, Vector v)
 static inline void store(real *y, Few few, Vector v)
 {
     if (few.n == width)
-        return store(y, Whole(), v);
-    const real *from = (const real *)&v;
-    for (int size = width / 2; size; size /= 2)
-        if (few.n & size)
-        {
-            __builtin_memcpy(y, from, size * sizeof(real));
-            y += size, from += size;
-        }
+        store(y, Whole(), v);
+    else
+        copy(y, (const real *)&v, few.n);
 }
 
 // Stores past the caches, which saves reading the lines that are overwritten; `y` is aligned.
@@ -142,13 +142,22 @@ WORD void endStreams()
 #endif
 }
 
-template <class Lanes>
-WORD void put(real *y, Lanes lanes, Vector v, bool) { store(y, lanes, v); }
-
 WORD void put(real *y, Whole, Vector v, bool streams)
 {
     if (streams)
         stream(y, v);
     else
         store(y, Whole(), v);
+}
+
+WORD void put(real *y, Few few, Vector v, bool) { store(y, few, v); }
+
+// Edge or Some. No line that is streamed may be written twice: that would wait for the memory.
+template <class Ends>
+WORD void put(real *y, Ends lanes, Vector v, bool streams)
+{
+    if (streams)
+        copy(y + lanes.first, (const real *)&v + lanes.first, lanes.last - lanes.first);
+    else
+        store(y, lanes, v);
 }
