@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from minidl.Backend import KernelFile
-from minidl.Backend.Cpu.CpuDevice import hostText
+from minidl.Backend.Cpu.HostText import plainText, twinPath
 from tests.Processes import run
 
 root = Path(__file__).parents[1]
 package = root / "minidl"
 sources = sorted(package.rglob("*.py"))
 kernels = sorted((package / "Backend/Kernels").glob("*.cu"))
+twins = sorted((package / "Backend/Kernels/Cpu").glob("*.cpp"))
 texts = sorted(path for kind in ("*.cu", "*.h", "*.cpp") for path in package.rglob(kind))
 
 # A file may import what stands in its own line or above.
@@ -112,7 +113,8 @@ testedWith = {
     "KernelText": "SourceModule", "Parameter": "SourceModule", "GuardedFile": "WeightsRefused",
     "__main__": "Doctor", "Matrix": "MatMul", "CTypes": "ElementwiseKernel",
     "Window": "ElementwiseKernel",
-    "Axes": "Functional", "BatchNormInfer": "Functional", "FusedNorm": "NormFusing",
+    "Axes": "Functional", "BatchNormInfer": "BatchNormInferTwin", "HostText": "BatchNormTwin",
+    "FusedNorm": "NormFusing",
     "Ordered": "Sequential", "ConvGeometry": "ConvND", "Conv": "ConvND",
     "WindowND": "MaxPoolND", "PoolND": "MaxPoolND", "Pool": "MaxPoolND",
     "MaxUnpool": "MaxUnpool2D",
@@ -159,7 +161,8 @@ def defined(text):
 def test_kernel_files_use_the_shared_words_only(path):
     folder = KernelFile.folder
     host = defined(code(folder / "Host.h"))
-    host |= defined(hostText(KernelFile.KernelFile(path.stem), "f").split("struct Kernels")[0])
+    text, _ = plainText(KernelFile.KernelFile(path.stem), "f")
+    host |= defined(text.split("struct Kernels")[0])
     cuda = defined(code(folder / "Cuda.h"))
     ofNvcc = {  # CUDA C has these of its own
         "sqrt", "exp", "log", "log1p", "expm1", "tanh", "cos", "sin", "fabs", "fma", "pow",
@@ -172,6 +175,18 @@ def test_kernel_files_use_the_shared_words_only(path):
 
     assert used - own - ofLanguage <= host, "the host compiler knows no such word"
     assert used - own - ofLanguage <= cuda | ofNvcc, "nvcc knows no such word"
+
+
+@pytest.mark.parametrize("path", twins, ids=ids)
+def test_twins_declare_what_the_plain_text_declares(path):
+    plain = KernelFile.KernelFile(path.stem)
+    assert path == twinPath(plain)
+    assert KernelFile.parse(path.read_text()) == plain.declarations
+
+
+@pytest.mark.parametrize("path", twins, ids=ids)
+def test_twins_include_no_header(path):
+    assert "#include" not in code(path)
 
 
 def test_importing_everything_starts_and_prints_nothing():

@@ -10,17 +10,14 @@ from minidl import Config
 from minidl.Backend import KernelFile
 from minidl.Backend.Cpu import Conv, HostArray, HostCompiler, MatMul
 from minidl.Backend.Cpu.ElementwiseKernel import ElementwiseKernel
+from minidl.Backend.Cpu.HostText import blockColumns, hasTwin, hostText, realNames
 from minidl.Backend.Cpu.ReductionKernel import ReductionKernel
 from minidl.Backend.Cpu.SourceModule import SourceModule
 
 folder = Path(__file__).parent
 
-# Sums may be taken in any order, so that they are taken in vectors; NaN and Inf keep their meaning.
-sumFlags = ["-fassociative-math", "-fno-signed-zeros", "-freciprocal-math"]
 grain = 1 << 14  # elements that are worth a block of their own
 mostBlocks = 1 << 8
-realNames = {"f": "float", "d": "double"}  # what `real` may be, by numpy's letter
-blockColumns = 64  # columns of a matrix that a block takes: four vector registers of float32
 
 
 class CpuDevice:
@@ -54,11 +51,13 @@ class CpuDevice:
 
     def compile(self, file, real):
         """{kernel's name: function of (packed arguments, blocks)} of a kernel file."""
-        text = hostText(file, real)
-        if not HostCompiler.isCached(file.stem, text, sumFlags):
+        if not HostCompiler.isCached(file.stem, *hostText(file, real)):
             compileAhead(real)
-        library = HostCompiler.load(file.stem, text, sumFlags)
-        return {name: self.function(library[f"{name}Blocks"]) for name in file.declarations}
+        library = load(file, real)
+        if not hasTwin(file):
+            return {name: self.function(library[f"{name}Blocks"]) for name in file.declarations}
+        library.useLaunch(ctypes.cast(self.launch, ctypes.c_void_p))
+        return {name: whole(library[f"{name}Whole"]) for name in file.declarations}
 
     def function(self, entry):
         """What runs a compiled entry on the pool, as a function of (packed arguments, blocks)."""
@@ -81,39 +80,16 @@ class CpuDevice:
         return f"CPU with {self.threads} thread{'s' * (self.threads > 1)}"
 
 
-def hostText(file, real):
-    """C++ that holds a kernel file's kernels for the host compiler."""
-    number = realNames[real]
-    return "\n".join([
-        f"typedef {number} real;\ntypedef {number} accum;\n#define LANES {blockColumns}",
-        (KernelFile.folder / "Host.h").read_text(),
-        f'struct Kernels : Block\n{{\n#line 1 "{file.stem}.cu"',
-        file.text,
-        "};",
-        *(blocksLoop(name, arguments) for name, arguments in file.declarations.items()),
-    ])
-
-
-def blocksLoop(name, arguments):
-    """The function that runs some blocks of a grid, on arguments as struct.Struct packs them."""
-    fields = " ".join(f"{a.type} {'*' * a.isArray}{a.name};" for a in arguments)
-    passed = ", ".join(f"a.{a.name}" for a in arguments)
-    return f"""
-extern "C" void {name}Blocks(const char *packed, long first, long last, long blocks)
-{{
-    struct Arguments {{ {fields} }};
-    const Arguments a = *(const Arguments *)packed;
-    Kernels kernels;
-    kernels.gridDim.x = (int)blocks;
-    for (long block = first; block < last; ++block)
-    {{
-        kernels.blockIdx.x = (int)block;
-        kernels.{name}({passed});
-    }}
-}}"""
+def whole(entry):
+    """A compiled entry that makes its own grids, as a function of (packed arguments, blocks)."""
+    entry.argtypes, entry.restype = [ctypes.c_char_p], None
+    return lambda packed, blocks: entry(packed)
 
 
 @functools.cache
 def compileAhead(real):
-    KernelFile.inBackground(
-        lambda file: HostCompiler.load(file.stem, hostText(file, real), sumFlags))
+    KernelFile.inBackground(lambda file: load(file, real))
+
+
+def load(file, real):
+    return HostCompiler.load(file.stem, *hostText(file, real))
