@@ -28,7 +28,7 @@ def results(runs, values, ramp="none", adds=False, factor=0.25):
     mean, var = gpuarray.zeros(runs[1], data.dtype), gpuarray.zeros(runs[1], data.dtype) + 1
     options = {"runs": runs, "ramp": ramps[ramp]}
     out, *statistics = BatchNorm.train(
-        data, scale, bias, mean, var, 1e-5, factor, added=added if adds else None, **options)
+        data, scale, bias, 1e-5, mean, var, factor, added=added if adds else None, **options)
     grads = BatchNorm.backward(
         data, grad, scale, bias, *statistics, out=out if adds else None, **options)
     arrays = [out, *statistics, mean, var, *grads]

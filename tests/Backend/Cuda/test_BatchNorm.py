@@ -80,7 +80,7 @@ class Problem:
         scale, bias, mean, var = map(gpuarray.to_gpu, (self.scale, self.bias, self.mean, self.var))
         runs = {"runs": self.shape, "ramp": self.ramp}
         y, batchMean, invStd = BatchNorm.train(
-            x, scale, bias, mean, var, 1e-5, 0.25, added=z, **runs)
+            x, scale, bias, 1e-5, mean, var, 0.25, added=z, **runs)
         dx, dScale, dBias, dz = BatchNorm.backward(
             x, g, scale, bias, batchMean, invStd, out=y if self.adds else None, **runs)
         arrays = {
@@ -203,7 +203,7 @@ def test_a_factor_of_0_leaves_the_statistics_alone(form, use, rng):
     x = gpuarray.to_gpu(rng.standard_normal((37, 3, 49)).astype(np.float32))
     one, nothing = gpuarray.to_gpu(np.ones(3, np.float32)), gpuarray.zeros((3,)).fill(np.nan)
 
-    y, _, _ = BatchNorm.train(x, one, one, nothing, nothing, 1e-5, 0)
+    y, _, _ = BatchNorm.train(x, one, one, 1e-5, nothing, nothing, 0)
     assert np.isfinite(y.get()).all() and np.isnan(nothing.get()).all()
 
 
