@@ -11,6 +11,8 @@ from minidl.Modules import (
     Flatten,
     Identity,
     Linear,
+    Pad1D,
+    Pad2D,
     Reshape,
     SoftMax,
 )
@@ -78,6 +80,31 @@ def batchNormND(shape, **kwargs):
     return Case(BatchNormND, len(shape) - 2, shape[1], shape=shape, wrong=wrong, **kwargs)
 
 
+sequences = [
+    (3, 4, 5), (1, 2, 7), (2, 1, 2), (5, 3, 3), (1, 1, 13), (2, 7, 11), (4, 8, 4), (3, 2, 67),
+    (2, 34, 6), (7, 1, 2), (1, 10, 9), (2, 3, 131)]
+images = [
+    (3, 4, 5, 7), (1, 6, 2, 3), (2, 2, 1, 2), (5, 2, 3, 1), (1, 2, 11, 1), (2, 3, 1, 13),
+    (4, 8, 3, 3), (3, 2, 17, 5), (2, 34, 3, 2), (1, 1, 1, 1), (1, 10, 5, 9), (2, 7, 7, 1)]
+
+
+def onMaps(kind, shapes, *args, **kwargs):
+    for shape in shapes:
+        yield Case(kind, *args, shape=shape, wrong=[shape[1:], (*shape, 1), ()], **kwargs)
+
+
+def pads():
+    yield from onMaps(Pad1D, sequences[::2], 2)
+    yield from onMaps(Pad1D, sequences[1::2], (3, 0), fillValue=-1.5)
+    yield from onMaps(Pad1D, sequences, 1, mode="reflect")
+    yield from onMaps(Pad1D, [(2, 3, 5), (1, 2, 7)], (4, 2), mode="reflect")
+    yield from onMaps(Pad2D, images[::2], 1)
+    yield from onMaps(Pad2D, images[1::2], (1, 0, 2, 3), fillValue=0.5)
+    yield from onMaps(Pad2D, [s for s in images if min(s[2:]) > 1], 1, mode="reflect")
+    yield from onMaps(Pad2D, [s for s in images if s[2] > 1], (1, 1, 0, 0), mode="reflect")
+    yield from onMaps(Pad2D, [(2, 3, 4, 5), (1, 2, 5, 7)], (3, 2, 1, 4), mode="reflect")
+
+
 cases = [
     linear(5, 4, batch=3),
     linear(1, 1, batch=2),
@@ -139,6 +166,7 @@ cases = [
     batchNormND((2, 3, 5, 2, 3)),
     batchNormND((1, 2, 3, 3, 1)),
     batchNormND((2, 1, 2, 3, 2, 2)),
+    *pads(),
 ]
 trained = [case for case in cases if case.kind in (Linear, BatchNorm, BatchNormND)
            and case.kwargs.get("affine", True)]

@@ -113,7 +113,8 @@ testedWith = {
     "__main__": "Doctor", "Matrix": "MatMul", "CTypes": "ElementwiseKernel",
     "Window": "ElementwiseKernel",
     "Axes": "Functional", "BatchNormInfer": "Functional", "FusedNorm": "NormFusing",
-    "Ordered": "Sequential",
+    "Ordered": "Sequential", "MapsModule": "Pad",
+    "Pad1D": "Pad", "Pad2D": "Pad", "PadND": "Pad",
     "GroupNorm": "SampleNorm", "InstanceNorm2D": "SampleNorm", "LayerNorm": "SampleNorm"}
 
 

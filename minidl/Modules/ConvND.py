@@ -1,5 +1,3 @@
-from math import prod
-
 import numpy as np
 
 from minidl.Backend import gpuarray
@@ -7,10 +5,11 @@ from minidl.Backend.ConvGeometry import geometry
 from minidl.Backend.Ops import Conv as Ops
 from minidl.Modules.BatchNormND import BatchNormND
 from minidl.Modules.InitScheme import createTensorWithScheme
-from minidl.Modules.Module import Module, isCount
+from minidl.Modules.MapsModule import MapsModule
+from minidl.Modules.Module import isCount
 
 
-class ConvND(Module):
+class ConvND(MapsModule):
     """
     Slides filters over data: the cross-correlation of each group of maps with its filters.
 
@@ -38,9 +37,9 @@ class ConvND(Module):
 
     def __init__(self, nd, inmaps, outmaps, size, stride=1, pad=0, dilation=1, wscale=1.0,
                  useBias=True, name=None, initscheme=None, empty=False, groups=1):
-        super().__init__(name)
+        super().__init__(nd, name)
         self.registerBlueprint(locals())
-        self.nd, self.inmaps, self.outmaps, self.groups = nd, inmaps, outmaps, groups
+        self.inmaps, self.outmaps, self.groups = inmaps, outmaps, groups
         self.checkMaps()
         self.size, self.stride, self.dilation = (
             self.perAxis(word, value, 1)
@@ -115,30 +114,15 @@ class ConvND(Module):
             self.fail(f"groups must divide inmaps and outmaps, all positive integers, got "
                       f"inmaps={self.inmaps}, outmaps={self.outmaps} and groups={self.groups}")
 
-    def perAxis(self, name, value, least):
-        values = tuple(value) if isinstance(value, (tuple, list)) else (value,) * self.nd
-        if len(values) != self.nd or not all(
-                isCount(each) or each == least == 0 for each in values):
-            self.fail(f"{name} must be an integer of at least {least}, or {self.nd} of them, got "
-                      f"{value}")
-        return values
-
     def checkDataShape(self, shape):
         if self.W is None:
             self.fail("has no weights: set them with setVar, or make it with empty=False")
         if len(shape) != self.nd + 2 or shape[1] != self.inmaps:
             self.fail(f"data must have {self.nd + 2} axes and {self.inmaps} maps, got {shape}")
-        if not 0 < prod(shape) < 2 ** 31:
-            self.fail(f"data must have from 1 to 2**31 - 1 numbers, got shape {shape}")
-        outShape = self.dataShapeFrom(shape)
-        if prod(outShape) >= 2 ** 31:
-            self.fail(f"the output must have fewer than 2**31 numbers, got shape {outShape}")
+        self.checkNumbers(shape)
 
     def dataShapeFrom(self, shape):
         try:
             return self.geometry(shape).outShape
         except ValueError as error:
             self.fail(str(error))
-
-    def gradShapeFrom(self, shape):
-        return self.inData.shape

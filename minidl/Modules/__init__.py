@@ -29,6 +29,9 @@ from minidl.Modules.InstanceNorm2D import InstanceNorm2D
 from minidl.Modules.LayerNorm import LayerNorm
 from minidl.Modules.Linear import Linear
 from minidl.Modules.Module import MemoryUnit, Module, ModuleError
+from minidl.Modules.Pad1D import Pad1D
+from minidl.Modules.Pad2D import Pad2D
+from minidl.Modules.PadND import PadMode
 from minidl.Modules.Replicate import Replicate
 from minidl.Modules.Reshape import Reshape
 from minidl.Modules.SoftMax import SoftMax
@@ -37,6 +40,6 @@ __all__ = [
     "Activation", "ActivationType", "Add", "BatchNorm", "BatchNorm1D", "BatchNorm2D", "BatchNorm3D",
     "BatchNormAxes", "BatchNormND", "Conv1D", "Conv2D", "Conv3D", "ConvND", "Dropout", "Flatten",
     "GroupNorm", "Identity", "InitScheme", "InstanceNorm2D", "LayerNorm", "Linear", "MemoryUnit",
-    "Module", "ModuleError", "Replicate", "Reshape", "SoftMax",
+    "Module", "ModuleError", "Pad1D", "Pad2D", "PadMode", "Replicate", "Reshape", "SoftMax",
     "clip", "elu", "leakyRelu", "relu", "sigmoid", "softPlus", "tanh",
 ]
