@@ -15,6 +15,8 @@ from minidl.Modules import (
     Pad2D,
     Reshape,
     SoftMax,
+    Upsample2D,
+    Upsample3D,
 )
 
 
@@ -86,6 +88,10 @@ sequences = [
 images = [
     (3, 4, 5, 7), (1, 6, 2, 3), (2, 2, 1, 2), (5, 2, 3, 1), (1, 2, 11, 1), (2, 3, 1, 13),
     (4, 8, 3, 3), (3, 2, 17, 5), (2, 34, 3, 2), (1, 1, 1, 1), (1, 10, 5, 9), (2, 7, 7, 1)]
+volumes = [
+    (3, 2, 4, 5, 3), (1, 3, 2, 3, 7), (2, 1, 1, 2, 3), (2, 3, 3, 1, 2), (1, 2, 5, 3, 1),
+    (2, 2, 1, 1, 11), (3, 1, 2, 2, 2), (1, 1, 1, 1, 1), (2, 5, 3, 4, 2), (1, 2, 7, 2, 3),
+    (5, 1, 1, 7, 1), (1, 7, 3, 3, 5)]
 
 
 def onMaps(kind, shapes, *args, **kwargs):
@@ -103,6 +109,16 @@ def pads():
     yield from onMaps(Pad2D, [s for s in images if min(s[2:]) > 1], 1, mode="reflect")
     yield from onMaps(Pad2D, [s for s in images if s[2] > 1], (1, 1, 0, 0), mode="reflect")
     yield from onMaps(Pad2D, [(2, 3, 4, 5), (1, 2, 5, 7)], (3, 2, 1, 4), mode="reflect")
+
+
+def upsamples():
+    for mode in ("nearest", "linear"):
+        yield from onMaps(Upsample2D, images[::2], mode=mode)
+        yield from onMaps(Upsample2D, images[1::2], (3, 1), mode=mode)
+        yield from onMaps(Upsample2D, images[:4], (2, 5), mode=mode)
+        yield from onMaps(Upsample3D, volumes[::2], mode=mode)
+        yield from onMaps(Upsample3D, volumes[1::2], (1, 3, 2), mode=mode)
+        yield from onMaps(Upsample3D, volumes[:2], (3, 2, 4), mode=mode)
 
 
 cases = [
@@ -167,6 +183,7 @@ cases = [
     batchNormND((1, 2, 3, 3, 1)),
     batchNormND((2, 1, 2, 3, 2, 2)),
     *pads(),
+    *upsamples(),
 ]
 trained = [case for case in cases if case.kind in (Linear, BatchNorm, BatchNormND)
            and case.kwargs.get("affine", True)]

@@ -115,6 +115,7 @@ testedWith = {
     "Axes": "Functional", "BatchNormInfer": "Functional", "FusedNorm": "NormFusing",
     "Ordered": "Sequential", "MapsModule": "Pad",
     "Pad1D": "Pad", "Pad2D": "Pad", "PadND": "Pad",
+    "Upsample2D": "Upsample", "Upsample3D": "Upsample", "UpsampleND": "Upsample",
     "GroupNorm": "SampleNorm", "InstanceNorm2D": "SampleNorm", "LayerNorm": "SampleNorm"}
 
 

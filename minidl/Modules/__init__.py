@@ -35,11 +35,15 @@ from minidl.Modules.PadND import PadMode
 from minidl.Modules.Replicate import Replicate
 from minidl.Modules.Reshape import Reshape
 from minidl.Modules.SoftMax import SoftMax
+from minidl.Modules.Upsample2D import Upsample2D
+from minidl.Modules.Upsample3D import Upsample3D
+from minidl.Modules.UpsampleND import UpsampleMode
 
 __all__ = [
     "Activation", "ActivationType", "Add", "BatchNorm", "BatchNorm1D", "BatchNorm2D", "BatchNorm3D",
     "BatchNormAxes", "BatchNormND", "Conv1D", "Conv2D", "Conv3D", "ConvND", "Dropout", "Flatten",
     "GroupNorm", "Identity", "InitScheme", "InstanceNorm2D", "LayerNorm", "Linear", "MemoryUnit",
     "Module", "ModuleError", "Pad1D", "Pad2D", "PadMode", "Replicate", "Reshape", "SoftMax",
+    "Upsample2D", "Upsample3D", "UpsampleMode",
     "clip", "elu", "leakyRelu", "relu", "sigmoid", "softPlus", "tanh",
 ]

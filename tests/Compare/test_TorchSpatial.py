@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minidl.Backend import gpuarray
-from minidl.Modules import Pad1D, Pad2D
+from minidl.Modules import Pad1D, Pad2D, Upsample2D, Upsample3D
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
 
@@ -39,3 +39,20 @@ def passes(module, peer, shape, rng):
 ])
 def test_pads(module, peer, shape, rng):
     passes(module, peer, shape, rng)
+
+
+@pytest.mark.parametrize("module, peer, shape", [
+    (Upsample2D(), dict(scale_factor=2), (3, 5, 7, 4)),
+    (Upsample2D((3, 2)), dict(scale_factor=(3, 2)), (2, 3, 13, 17)),
+    (Upsample3D((1, 2, 3)), dict(scale_factor=(1, 2, 3)), (2, 3, 5, 4, 7)),
+    (Upsample2D(2, "linear"), dict(scale_factor=2, mode="bilinear"), (3, 5, 7, 4)),
+    (Upsample2D((4, 3), "linear"), dict(scale_factor=(4, 3), mode="bilinear"), (2, 3, 67, 131)),
+    (Upsample2D((1, 5), "linear"), dict(scale_factor=(1, 5), mode="bilinear"), (2, 3, 1, 9)),
+    (Upsample3D(2, "linear"), dict(scale_factor=2, mode="trilinear"), (2, 3, 5, 4, 7)),
+    (Upsample3D((3, 1, 2), "linear"), dict(scale_factor=(3, 1, 2), mode="trilinear"),
+     (1, 2, 1, 6, 11)),
+])
+def test_upsampling(module, peer, shape, rng):
+    corners = {"align_corners": True} if "mode" in peer else {}
+
+    passes(module, torch.nn.Upsample(**peer, **corners), shape, rng)
