@@ -4,17 +4,21 @@ import numpy as np
 
 from minidl.Backend import gpuarray
 from minidl.Modules import (
+    LCN,
     Activation,
     BatchNorm,
     BatchNormND,
+    CrossMapLRN,
     Dropout,
     Flatten,
     Identity,
     Linear,
+    MapLRN,
     Pad1D,
     Pad2D,
     Reshape,
     SoftMax,
+    SubtractMean,
     Upsample2D,
     Upsample3D,
 )
@@ -121,6 +125,17 @@ def upsamples():
         yield from onMaps(Upsample3D, volumes[:2], (3, 2, 4), mode=mode)
 
 
+def localNorms():
+    for kind in (CrossMapLRN, MapLRN):
+        yield from onMaps(kind, images, alpha=0.7)
+        yield from onMaps(kind, images[:4], 4, 0.5, 1.5, 0.3)
+        yield from onMaps(kind, images[2:6], 1, 2.0, 0.5, 1.0)
+    yield from onMaps(LCN, images, alpha=0.7)
+    yield from onMaps(LCN, images[::2], 3, 2.0, 1.5, 0.3, includePad=False)
+    yield from onMaps(SubtractMean, images)
+    yield from onMaps(SubtractMean, images[::2], 3, includePad=False)
+
+
 cases = [
     linear(5, 4, batch=3),
     linear(1, 1, batch=2),
@@ -184,6 +199,7 @@ cases = [
     batchNormND((2, 1, 2, 3, 2, 2)),
     *pads(),
     *upsamples(),
+    *localNorms(),
 ]
 trained = [case for case in cases if case.kind in (Linear, BatchNorm, BatchNormND)
            and case.kwargs.get("affine", True)]

@@ -115,6 +115,7 @@ testedWith = {
     "Axes": "Functional", "BatchNormInfer": "Functional", "FusedNorm": "NormFusing",
     "Ordered": "Sequential", "MapsModule": "Pad",
     "Pad1D": "Pad", "Pad2D": "Pad", "PadND": "Pad",
+    "CrossMapLRN": "LRN", "MapLRN": "LRN",
     "Upsample2D": "Upsample", "Upsample3D": "Upsample", "UpsampleND": "Upsample",
     "GroupNorm": "SampleNorm", "InstanceNorm2D": "SampleNorm", "LayerNorm": "SampleNorm"}
 
@@ -161,6 +162,7 @@ def test_kernel_files_use_the_shared_words_only(path):
     cuda = defined(code(folder / "Cuda.h"))
     ofNvcc = {  # CUDA C has these of its own
         "sqrt", "exp", "log", "log1p", "expm1", "tanh", "cos", "sin", "fabs", "fma", "pow",
+        "min", "max",
         "__umulhi"}
     ofLanguage = {"if", "for", "while", "return", "sizeof", "int", "real", "accum", "unsigned"}
 

@@ -20,6 +20,7 @@ from minidl.Modules.Conv1D import Conv1D
 from minidl.Modules.Conv2D import Conv2D
 from minidl.Modules.Conv3D import Conv3D
 from minidl.Modules.ConvND import ConvND
+from minidl.Modules.CrossMapLRN import CrossMapLRN
 from minidl.Modules.Dropout import Dropout
 from minidl.Modules.Flatten import Flatten
 from minidl.Modules.GroupNorm import GroupNorm
@@ -27,7 +28,9 @@ from minidl.Modules.Identity import Identity
 from minidl.Modules.InitScheme import InitScheme
 from minidl.Modules.InstanceNorm2D import InstanceNorm2D
 from minidl.Modules.LayerNorm import LayerNorm
+from minidl.Modules.LCN import LCN
 from minidl.Modules.Linear import Linear
+from minidl.Modules.MapLRN import MapLRN
 from minidl.Modules.Module import MemoryUnit, Module, ModuleError
 from minidl.Modules.Pad1D import Pad1D
 from minidl.Modules.Pad2D import Pad2D
@@ -35,15 +38,17 @@ from minidl.Modules.PadND import PadMode
 from minidl.Modules.Replicate import Replicate
 from minidl.Modules.Reshape import Reshape
 from minidl.Modules.SoftMax import SoftMax
+from minidl.Modules.SubtractMean import SubtractMean
 from minidl.Modules.Upsample2D import Upsample2D
 from minidl.Modules.Upsample3D import Upsample3D
 from minidl.Modules.UpsampleND import UpsampleMode
 
 __all__ = [
     "Activation", "ActivationType", "Add", "BatchNorm", "BatchNorm1D", "BatchNorm2D", "BatchNorm3D",
-    "BatchNormAxes", "BatchNormND", "Conv1D", "Conv2D", "Conv3D", "ConvND", "Dropout", "Flatten",
-    "GroupNorm", "Identity", "InitScheme", "InstanceNorm2D", "LayerNorm", "Linear", "MemoryUnit",
-    "Module", "ModuleError", "Pad1D", "Pad2D", "PadMode", "Replicate", "Reshape", "SoftMax",
-    "Upsample2D", "Upsample3D", "UpsampleMode",
+    "BatchNormAxes", "BatchNormND", "Conv1D", "Conv2D", "Conv3D", "ConvND", "CrossMapLRN",
+    "Dropout", "Flatten", "GroupNorm", "Identity", "InitScheme", "InstanceNorm2D", "LCN",
+    "LayerNorm", "Linear", "MapLRN", "MemoryUnit", "Module", "ModuleError", "Pad1D", "Pad2D",
+    "PadMode", "Replicate", "Reshape", "SoftMax", "SubtractMean", "Upsample2D", "Upsample3D",
+    "UpsampleMode",
     "clip", "elu", "leakyRelu", "relu", "sigmoid", "softPlus", "tanh",
 ]

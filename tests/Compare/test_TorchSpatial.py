@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minidl.Backend import gpuarray
-from minidl.Modules import Pad1D, Pad2D, Upsample2D, Upsample3D
+from minidl.Modules import CrossMapLRN, Pad1D, Pad2D, SubtractMean, Upsample2D, Upsample3D
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
 
@@ -56,3 +56,21 @@ def test_upsampling(module, peer, shape, rng):
     corners = {"align_corners": True} if "mode" in peer else {}
 
     passes(module, torch.nn.Upsample(**peer, **corners), shape, rng)
+
+
+@pytest.mark.parametrize("N, alpha, beta, K", [
+    (5, 1e-4, 0.75, 2.0), (3, 0.5, 1.5, 0.3), (1, 2.0, 0.5, 1.0), (9, 0.7, 0.75, 1.0)])
+@pytest.mark.parametrize("shape", [(3, 5, 7, 4), (2, 34, 3, 5), (4, 1, 13, 11)])
+def test_normalization_across_maps(N, alpha, beta, K, shape, rng):
+    peer = torch.nn.LocalResponseNorm(N, alpha, beta, K)
+
+    passes(CrossMapLRN(N, alpha, beta, K), peer, shape, rng)
+
+
+@pytest.mark.parametrize("includePad", [True, False])
+@pytest.mark.parametrize("size, shape", [
+    (3, (3, 5, 7, 4)), (5, (2, 3, 13, 17)), (7, (1, 2, 67, 41)), (5, (2, 3, 1, 2))])
+def test_subtraction_of_means(size, shape, includePad, rng):
+    pool = torch.nn.AvgPool2d(size, 1, size // 2, count_include_pad=includePad)
+
+    passes(SubtractMean(size, includePad), lambda x: x - pool(x), shape, rng)

@@ -48,13 +48,7 @@ __device__ accum stepOf(int size, int scale)
 // The number of x at or before `place`. Rounding may put the last place beyond the last number.
 __device__ int lowOf(accum place, int size)
 {
-    int low = (int)place;
-    return low < size - 1 ? low : size - 1;
-}
-
-__device__ int nextOf(int low, int size)
-{
-    return low + 1 < size ? low + 1 : low;
+    return min((int)place, size - 1);
 }
 
 // y[p] = (1 - f) x[i] + f x[i + 1],    i + f = p * step, along each axis
@@ -73,12 +67,12 @@ __global__ void linear(
         accum place2 = p2 * step2;
         int i0 = lowOf(place0, size0), i1 = lowOf(place1, size1), i2 = lowOf(place2, size2);
         accum f0 = place0 - i0, f1 = place1 - i1, f2 = place2 - i2;
-        int next1 = nextOf(i1, size1), next2 = nextOf(i2, size2);
+        int next1 = min(i1 + 1, size1 - 1), next2 = min(i2 + 1, size2 - 1);
 
         accum sum = 0;
         for (int a = 0; a < 2; ++a)
         {
-            int plane = (blockIdx.x * size0 + (a ? nextOf(i0, size0) : i0)) * size1;
+            int plane = (blockIdx.x * size0 + min(i0 + a, size0 - 1)) * size1;
             const real *here = x + (plane + i1) * size2, *behind = x + (plane + next1) * size2;
             sum += (a ? f0 : 1 - f0) * (
                 (1 - f1) * ((1 - f2) * here[i2] + f2 * here[next2])
