@@ -21,6 +21,7 @@ from minidl.Modules.Conv2D import Conv2D
 from minidl.Modules.Conv3D import Conv3D
 from minidl.Modules.ConvND import ConvND
 from minidl.Modules.CrossMapLRN import CrossMapLRN
+from minidl.Modules.DepthConcat import DepthConcat
 from minidl.Modules.Dropout import Dropout
 from minidl.Modules.Flatten import Flatten
 from minidl.Modules.GroupNorm import GroupNorm
@@ -38,6 +39,7 @@ from minidl.Modules.PadND import PadMode
 from minidl.Modules.Replicate import Replicate
 from minidl.Modules.Reshape import Reshape
 from minidl.Modules.SoftMax import SoftMax
+from minidl.Modules.SpatialTf import SpatialTf
 from minidl.Modules.SubtractMean import SubtractMean
 from minidl.Modules.Upsample2D import Upsample2D
 from minidl.Modules.Upsample3D import Upsample3D
@@ -46,9 +48,9 @@ from minidl.Modules.UpsampleND import UpsampleMode
 __all__ = [
     "Activation", "ActivationType", "Add", "BatchNorm", "BatchNorm1D", "BatchNorm2D", "BatchNorm3D",
     "BatchNormAxes", "BatchNormND", "Conv1D", "Conv2D", "Conv3D", "ConvND", "CrossMapLRN",
-    "Dropout", "Flatten", "GroupNorm", "Identity", "InitScheme", "InstanceNorm2D", "LCN",
-    "LayerNorm", "Linear", "MapLRN", "MemoryUnit", "Module", "ModuleError", "Pad1D", "Pad2D",
-    "PadMode", "Replicate", "Reshape", "SoftMax", "SubtractMean", "Upsample2D", "Upsample3D",
-    "UpsampleMode",
+    "DepthConcat", "Dropout", "Flatten", "GroupNorm", "Identity", "InitScheme", "InstanceNorm2D",
+    "LCN", "LayerNorm", "Linear", "MapLRN", "MemoryUnit", "Module", "ModuleError", "Pad1D", "Pad2D",
+    "PadMode", "Replicate", "Reshape", "SoftMax", "SpatialTf", "SubtractMean", "Upsample2D",
+    "Upsample3D", "UpsampleMode",
     "clip", "elu", "leakyRelu", "relu", "sigmoid", "softPlus", "tanh",
 ]
