@@ -59,7 +59,7 @@ __global__ void reflect(
 
 // Where number i of a line stands in the longer one: copy 0 is itself, 1 and 2 are its mirror
 // images at the first and the last number. Outside, or -1, if there is no such copy.
-__device__ int placeOf(int i, int copy, int size, int start)
+__device__ int copyOf(int i, int copy, int size, int start)
 {
     if (copy == 0)
         return start + i;
@@ -80,7 +80,7 @@ __global__ void reflectBackward(
         for (int a = 0; a < 3; ++a)
             for (int b = 0; b < 3; ++b)
             {
-                int p = placeOf(r, a, height, up), q = placeOf(i, b, width, left);
+                int p = copyOf(r, a, height, up), q = copyOf(i, b, width, left);
                 if (p >= 0 && p < outHeight && q >= 0 && q < outWidth)
                     sum += grad[(blockIdx.x * outHeight + p) * outWidth + q];
             }

@@ -15,7 +15,7 @@ __device__ accum coordinateOf(int p, int size)
 }
 
 // How far apart the coordinates of two neighbours are.
-__device__ accum stepOf(int size) { return 2 / (accum)max(size - 1, 1); }
+__device__ accum gridStep(int size) { return 2 / (accum)max(size - 1, 1); }
 
 // u or v, from its line of theta, in numbers of x.
 __device__ accum placeOf(const real *line, accum X, accum Y, int size)
@@ -26,7 +26,7 @@ __device__ accum placeOf(const real *line, accum X, accum Y, int size)
 __device__ bool isWithin(accum place, int size) { return place > -1 && place < size; }
 
 // The number at or before a place above -1.
-__device__ int lowOf(accum place) { return (int)(place + 1) - 1; }
+__device__ int floorOf(accum place) { return (int)(place + 1) - 1; }
 
 __device__ accum valueAt(const real *x, int row, int i, int height, int width)
 {
@@ -43,7 +43,7 @@ __global__ void spatialTf(
     x += blockIdx.x * height * width;
     theta += blockIdx.x / maps * 6;
     y += blockIdx.x * outHeight * outWidth;
-    accum step = stepOf(outWidth), start = coordinateOf(0, outWidth);
+    accum step = gridStep(outWidth), start = coordinateOf(0, outWidth);
 
     ROW_LOOP(p, q, outHeight, outWidth)
     {
@@ -52,7 +52,7 @@ __global__ void spatialTf(
         accum sum = 0 * (u + v);  // a place that is no number gives none
         if (isWithin(u, width) && isWithin(v, height))
         {
-            int i = lowOf(u), row = lowOf(v);
+            int i = floorOf(u), row = floorOf(v);
             accum f = u - i, g = v - row;
             sum = (1 - g) * ((1 - f) * valueAt(x, row, i, height, width)
                              + f * valueAt(x, row, i + 1, height, width))
@@ -65,7 +65,7 @@ __global__ void spatialTf(
 
 
 // The weight of number i at a place.
-__device__ accum weightOf(int i, accum place)
+__device__ accum nearness(int i, accum place)
 {
     accum weight = 1 - fabs(place - i);
     return weight > 0 ? weight : 0;
@@ -111,11 +111,11 @@ __global__ void spatialTfDataGrad(
     theta += blockIdx.x / maps * 6;
     grad += blockIdx.x * outHeight * outWidth;
     xGrad += blockIdx.x * height * width;
-    accum step = stepOf(outWidth), X0 = coordinateOf(0, outWidth), Y0 = coordinateOf(0, outHeight);
+    accum step = gridStep(outWidth), X0 = coordinateOf(0, outWidth), Y0 = coordinateOf(0, outHeight);
     accum u0 = placeOf(theta, X0, Y0, width), v0 = placeOf(theta + 3, X0, Y0, height);
     accum halfWidth = (accum)0.5 * (width - 1), halfHeight = (accum)0.5 * (height - 1);
-    accum up = theta[1] * stepOf(outHeight) * halfWidth, uq = theta[0] * step * halfWidth;
-    accum vp = theta[4] * stepOf(outHeight) * halfHeight, vq = theta[3] * step * halfHeight;
+    accum up = theta[1] * gridStep(outHeight) * halfWidth, uq = theta[0] * step * halfWidth;
+    accum vp = theta[4] * gridStep(outHeight) * halfHeight, vq = theta[3] * step * halfHeight;
 
     accum determinant = uq * vp - up * vq, reach = (fabs(uq) + fabs(vq)) / fabs(determinant);
     bool isSolvable = fabs(determinant) > (accum)1e-20;
@@ -136,8 +136,8 @@ __global__ void spatialTfDataGrad(
             for (int q = first; q < end; ++q)
             {
                 accum X = X0 + q * step;
-                sum += weightOf(i, placeOf(theta, X, Y, width))
-                    * weightOf(row, placeOf(theta + 3, X, Y, height)) * grad[p * outWidth + q];
+                sum += nearness(i, placeOf(theta, X, Y, width))
+                    * nearness(row, placeOf(theta + 3, X, Y, height)) * grad[p * outWidth + q];
             }
         }
         xGrad[row * width + i] = sum;
@@ -154,7 +154,7 @@ __global__ void spatialTfThetaParts(
     x += blockIdx.x * height * width;
     theta += blockIdx.x / maps * 6;
     grad += blockIdx.x * outHeight * outWidth;
-    accum step = stepOf(outWidth), start = coordinateOf(0, outWidth);
+    accum step = gridStep(outWidth), start = coordinateOf(0, outWidth);
 
     accum sumUX = 0, sumUY = 0, sumU = 0, sumVX = 0, sumVY = 0, sumV = 0;
     for (int p = 0; p < outHeight; ++p)
@@ -167,7 +167,7 @@ __global__ void spatialTfThetaParts(
             accum u = placeOf(theta, X, Y, width), v = placeOf(theta + 3, X, Y, height);
             if (isWithin(u, width) && isWithin(v, height))
             {
-                int i = lowOf(u), row = lowOf(v);
+                int i = floorOf(u), row = floorOf(v);
                 accum f = u - i, g = v - row, dy = grad[p * outWidth + q];
                 accum a = valueAt(x, row, i, height, width);
                 accum b = valueAt(x, row, i + 1, height, width);
