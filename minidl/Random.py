@@ -1,10 +1,10 @@
-"""The one seed of everything random, and the generator that orders samples."""
+"""The one seed of everything random, and the generator that orders and changes samples."""
 
 import numpy as np
 
 from minidl.Backend import gpuarray
 
-shuffler = np.random.default_rng(0)  # orders the samples of an epoch (Handlers)
+shuffler = np.random.default_rng(0)  # orders, splits and augments samples
 
 
 def seed(value):

@@ -87,6 +87,16 @@ class Problem:
             self.x, self.axes, scale, bias, self.g, mean=mean, var=var, epsilon=epsilon)
 
 
+def randomCases(rng, number=200):
+    """(x, g, axes), of which 1 to all are normalized, with two values a channel or more."""
+    while number:
+        shape = tuple(map(int, rng.integers(1, 6, rng.integers(2, 6))))
+        axes = tuple(map(int, rng.permutation(len(shape))[:rng.integers(1, len(shape) + 1)]))
+        if np.prod([shape[axis] for axis in axes]) > 1:
+            number -= 1
+            yield *rng.standard_normal((2, *shape)), axes
+
+
 def onDevice(*arrays):
     return [gpuarray.to_gpu(array) for array in arrays]
 

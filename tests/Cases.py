@@ -7,6 +7,10 @@ from minidl.Modules import (
     LCN,
     Activation,
     BatchNorm,
+    BatchNorm1D,
+    BatchNorm2D,
+    BatchNorm3D,
+    BatchNormAxes,
     BatchNormND,
     CrossMapLRN,
     Dropout,
@@ -22,6 +26,7 @@ from minidl.Modules import (
     Upsample2D,
     Upsample3D,
 )
+from tests.Shapes import images, sequences, volumes
 
 
 class Case:
@@ -44,6 +49,23 @@ class Case:
 
     def data(self, rng, shape=None):
         return rng.standard_normal(shape or self.shape).astype(np.float32)
+
+    def otherBatches(self, train):
+        """Numbers of samples that the module must take beside that of its shape."""
+        if not self.isBatchNorm:
+            return self.shape[0] + 2, 1
+        if self.kind is BatchNormAxes and self.args[0][0] is not None:
+            return ()
+        needsVariance = train or {"trackRunningStats", "useAverages"} & self.kwargs.keys()
+        return self.shape[0] + 2, *[1] * (not needsVariance)
+
+    @property
+    def isBatchNorm(self):
+        return issubclass(self.kind, BatchNormAxes)
+
+    @property
+    def isTrained(self):
+        return self.kind is Linear or self.isBatchNorm and self.kwargs.get("affine", True)
 
     @property
     def inplace(self):
@@ -76,26 +98,73 @@ def activations():
     yield Case(Activation, "relu", shape=(211, 307), slc=slice(5, None, 2), inplace=True)
 
 
-def batchNorm(shape, **kwargs):
-    wrong = [(shape[0], shape[1] + 1), (shape[1],), (*shape, 3)]
-    return Case(BatchNorm, shape[1], shape=shape, wrong=wrong, **kwargs)
+def batchNorm(shape, kind=BatchNorm, args=(), **kwargs):
+    wrong = [(shape[0], shape[1] + 1, *shape[2:]), shape[:-1], (*shape, 3)]
+    return Case(kind, *args, shape[1], shape=shape, wrong=wrong, **kwargs)
 
 
 def batchNormND(shape, **kwargs):
-    wrong = [(shape[0], shape[1] + 1, *shape[2:]), shape[:-1], (*shape, 3)]
-    return Case(BatchNormND, len(shape) - 2, shape[1], shape=shape, wrong=wrong, **kwargs)
+    return batchNorm(shape, BatchNormND, args=(len(shape) - 2,), **kwargs)
 
 
-sequences = [
-    (3, 4, 5), (1, 2, 7), (2, 1, 2), (5, 3, 3), (1, 1, 13), (2, 7, 11), (4, 8, 4), (3, 2, 67),
-    (2, 34, 6), (7, 1, 2), (1, 10, 9), (2, 3, 131)]
-images = [
-    (3, 4, 5, 7), (1, 6, 2, 3), (2, 2, 1, 2), (5, 2, 3, 1), (1, 2, 11, 1), (2, 3, 1, 13),
-    (4, 8, 3, 3), (3, 2, 17, 5), (2, 34, 3, 2), (1, 1, 1, 1), (1, 10, 5, 9), (2, 7, 7, 1)]
-volumes = [
-    (3, 2, 4, 5, 3), (1, 3, 2, 3, 7), (2, 1, 1, 2, 3), (2, 3, 3, 1, 2), (1, 2, 5, 3, 1),
-    (2, 2, 1, 1, 11), (3, 1, 2, 2, 2), (1, 1, 1, 1, 1), (2, 5, 3, 4, 2), (1, 2, 7, 2, 3),
-    (5, 1, 1, 7, 1), (1, 7, 3, 3, 5)]
+def batchNormAxes(shape, axes, **kwargs):
+    known = tuple(None if at in axes else size for at, size in enumerate(shape))
+    one = next(size for size in known if size is not None)
+    at = known.index(one)
+    wrong = [(*shape[:at], one + 1, *shape[at + 1:]), shape[:-1], (*shape, 3)]
+    return Case(BatchNormAxes, known, axes, shape=shape, wrong=wrong, **kwargs)
+
+
+normOptions = [
+    dict(),
+    dict(epsilon=0.1),
+    dict(affine=False),
+    dict(unbiased=False),
+    dict(fixScale=True),
+    dict(learnBias=False, biasInit=0.5),
+    dict(learnScale=False, scaleInit=-2.0),
+    dict(useGlobalStats=True),
+    dict(trackRunningStats=False),
+    dict(runningStat="invstd"),
+    dict(useAverages=True, updateAverages=False),
+    dict(useAverages=False, runningStat="invstd", fixScale=True),
+]
+normShapes = {  # a shape for each of the options
+    BatchNorm1D: [
+        (4, 3, 5), (2, 3, 1), (7, 1, 3), (1, 3, 7), (3, 5, 11), (8, 67, 5), (2, 130, 3), (5, 2, 4),
+        (64, 3, 9), (3, 257, 2), (2, 3, 1000), (31, 13, 1)],
+    BatchNorm2D: [
+        (2, 3, 4, 5), (1, 2, 2, 1), (5, 7, 1, 1), (3, 1, 11, 2), (1, 3, 5, 4), (13, 5, 7, 3),
+        (2, 67, 3, 2), (4, 3, 2, 2), (3, 130, 1, 3), (2, 5, 17, 13), (8, 3, 1, 5), (2, 4, 31, 1)],
+    BatchNorm3D: [
+        (2, 3, 2, 3, 4), (1, 2, 1, 2, 1), (3, 1, 2, 2, 3), (1, 3, 3, 1, 2), (5, 2, 1, 1, 1),
+        (2, 5, 3, 2, 1), (7, 3, 1, 2, 2), (2, 67, 1, 3, 1), (3, 2, 5, 3, 2), (1, 7, 2, 3, 5),
+        (2, 130, 1, 1, 3), (2, 3, 7, 5, 3)],
+}
+axesCases = [
+    ((7, 5), (0,)),
+    ((5, 4), (1,)),  # of each sample on its own
+    ((4, 3, 5), (0, 2)),
+    ((5, 3, 4, 2), (0, 1, 2)),  # the channels last
+    ((4, 2, 5), (0,)),
+    ((3, 4, 5, 2), (0, 2)),
+    ((3, 4, 2, 5), (1, 3)),
+    ((2, 3, 4, 5), (1,)),
+    ((3, 4, 5), (1, 2)),
+    ((3, 2, 3, 4), (0, 1, 3)),
+    ((2, 3, 2, 5, 3), (0, 2, 4)),
+    ((67, 130), (0,)),
+]
+
+
+def norms():
+    for kind, shapes in normShapes.items():
+        for shape, options in zip(shapes, normOptions, strict=True):
+            yield batchNorm(shape, kind, **options)
+    for (shape, axes), options in zip(axesCases, normOptions, strict=True):
+        yield batchNormAxes(shape, axes)
+        if options:
+            yield batchNormAxes(shape, axes, **options)
 
 
 def onMaps(kind, shapes, *args, **kwargs):
@@ -197,12 +266,12 @@ cases = [
     batchNormND((2, 3, 5, 2, 3)),
     batchNormND((1, 2, 3, 3, 1)),
     batchNormND((2, 1, 2, 3, 2, 2)),
+    *norms(),
     *pads(),
     *upsamples(),
     *localNorms(),
 ]
-trained = [case for case in cases if case.kind in (Linear, BatchNorm, BatchNormND)
-           and case.kwargs.get("affine", True)]
+trained = [case for case in cases if case.isTrained]
 
 
 def stateOf(module):

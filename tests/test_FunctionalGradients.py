@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minidl import Functional
-from tests.BatchNormReference import Problem, Reference, cases, onDevice
+from tests.BatchNormReference import Problem, Reference, cases, onDevice, randomCases
 from tests.Gradients import assertClose, finiteDifferences, mostEntries
 
 everyCase = pytest.mark.parametrize("shape, axes", cases[:17], ids=str)  # the small ones
@@ -70,16 +70,6 @@ def train(x, axes, g, scale=1.0, epsilon=1e-5):
     out, mean, invStd = Functional.batchNormTrain(data, scale, bias, axes, epsilon)
     grads = Functional.batchNormBackward(data, grad, scale, mean, invStd, axes, epsilon)
     return [array.get() for array in (out, mean, invStd, *grads)]
-
-
-def randomCases(rng, number=200):
-    """(x, g, axes), of which 1 to all are normalized, with two values a channel or more."""
-    while number:
-        shape = tuple(map(int, rng.integers(1, 6, rng.integers(2, 6))))
-        axes = tuple(map(int, rng.permutation(len(shape))[:rng.integers(1, len(shape) + 1)]))
-        if np.prod([shape[axis] for axis in axes]) > 1:
-            number -= 1
-            yield *rng.standard_normal((2, *shape)), axes
 
 
 def test_sums_of_the_gradient_for_200_shapes(rng):  # X12

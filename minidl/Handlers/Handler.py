@@ -5,7 +5,7 @@ import numpy as np
 from minidl import Random
 from minidl.Backend import gpuarray
 from minidl.Backend.Ops import Vector
-from minidl.Handlers.Progress import progress
+from minidl.Progress import progress
 
 shuffles = ("samples", "batches")
 

@@ -96,7 +96,8 @@ class BatchNormAxes(FusedNorm):
             self.fail(f"shape must be a tuple of two sizes or more, got {shape}")
         self.shape = tuple(shape)
         try:
-            self.axes = Axes.resolved("spatial" if axes == "auto" else axes, len(self.shape))
+            isAuto = isinstance(axes, str) and axes == "auto"
+            self.axes = Axes.resolved("spatial" if isAuto else axes, len(self.shape))
         except ValueError as error:
             self.fail(str(error))
         for axis, size in enumerate(self.shape):
@@ -107,8 +108,9 @@ class BatchNormAxes(FusedNorm):
 
     def checkArguments(self):
         for name in ("epsilon", "initFactor", "minFactor", "sscale"):
-            if not isinstance(getattr(self, name), numbers.Real):
-                self.fail(f"{name} must be a number, got {getattr(self, name)!r}")
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Real) or math.isinf(value):
+                self.fail(f"{name} must be a finite number, got {value!r}")
         if not self.epsilon >= Ops.leastEpsilon:
             self.fail(f"epsilon must be at least {Ops.leastEpsilon}, got {self.epsilon}")
         if not (self.initFactor >= 0 and 0 <= self.minFactor <= 1):
@@ -241,10 +243,11 @@ class BatchNormAxes(FusedNorm):
             return
         if self.scalegrad is None:  # backward(updGrad=False): one kernel yields all three
             _, self.scalegrad, self.biasgrad = self.gradients(grad)[:3]
+        if self.fixScale:
+            self.scalegrad.fill(0)
         for name, step in (("scale", self.scalegrad), ("bias", self.biasgrad)):
             var = self.vars.get(name)
-            isFixed = self.fixScale and name == "scale"  # its gradient stays 0, as it starts
-            if var is not None and var.grad is not None and not isFixed:
+            if var is not None and var.grad is not None:
                 Vector.addScaled(step, var.grad, out=var.grad, alpha=scale, beta=momentum)
 
     def backward(self, grad, updParamGrads=True, updGrad=True, scale=1.0, momentum=0.0):

@@ -56,6 +56,8 @@ def initialValues(given, shape):
     be left out, or a function that makes one of them for `shape`.
     """
     values = np.asarray(given(shape) if callable(given) else given, np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("must be finite")
     if values.ndim == 0:
         return np.full(shape, values)
     long, short = ([size for size in each if size != 1] for each in (shape, values.shape))

@@ -337,8 +337,8 @@ def isCount(value):
 
 def plain(value):
     """A constructor's argument as json writes it; None for what json cannot write."""
-    if isinstance(value, np.generic):
-        value = value.item()
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
     try:
         return json.loads(json.dumps(value))
     except TypeError:

@@ -162,6 +162,9 @@ def test_takes_an_epsilon_from_1e_5_on(epsilon):
     (dict(minFactor=1.1), "minFactor from 0 to 1, got 1.0 and 1.1"),
     (dict(minFactor=np.nan), "minFactor from 0 to 1, got 1.0 and nan"),
     (dict(initFactor=np.nan), "minFactor from 0 to 1, got nan and 0.1"),
+    (dict(epsilon=np.inf), "epsilon must be a finite number, got inf"),
+    (dict(epsilon="1"), "epsilon must be a finite number, got '1'"),
+    (dict(initFactor=np.inf), "initFactor must be a finite number, got inf"),
     (dict(sscale=-1), "sscale must be at least 0, got -1"),
     (dict(sscale=np.nan), "sscale must be at least 0, got nan"),
 ])

@@ -8,7 +8,7 @@ import numpy as np
 
 from minidl import Config
 from minidl.Backend import KernelFile
-from minidl.Backend.Cpu import HostArray, HostCompiler, MatMul
+from minidl.Backend.Cpu import Conv, HostArray, HostCompiler, MatMul
 from minidl.Backend.Cpu.ElementwiseKernel import ElementwiseKernel
 from minidl.Backend.Cpu.ReductionKernel import ReductionKernel
 from minidl.Backend.Cpu.SourceModule import SourceModule
@@ -42,7 +42,7 @@ class CpuDevice:
         self.launch.restype = None
         self.setThreads(Config.chosenThreads())
         self.matMul = MatMul.MatMul(self)
-        self.conv = None
+        self.conv = Conv.Conv(self)
 
     def setThreads(self, number):
         self.threads = number

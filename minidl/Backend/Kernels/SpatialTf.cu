@@ -111,7 +111,8 @@ __global__ void spatialTfDataGrad(
     theta += blockIdx.x / maps * 6;
     grad += blockIdx.x * outHeight * outWidth;
     xGrad += blockIdx.x * height * width;
-    accum step = gridStep(outWidth), X0 = coordinateOf(0, outWidth), Y0 = coordinateOf(0, outHeight);
+    accum step = gridStep(outWidth);
+    accum X0 = coordinateOf(0, outWidth), Y0 = coordinateOf(0, outHeight);
     accum u0 = placeOf(theta, X0, Y0, width), v0 = placeOf(theta + 3, X0, Y0, height);
     accum halfWidth = (accum)0.5 * (width - 1), halfHeight = (accum)0.5 * (height - 1);
     accum up = theta[1] * gridStep(outHeight) * halfWidth, uq = theta[0] * step * halfWidth;

@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from minidl import Config
-from minidl.Handlers import Calculator, Progress
+from minidl import Config, Progress
+from minidl.Handlers import Calculator
 from minidl.Modules import Identity
 from tests.Handlers.Recorder import numbered
 

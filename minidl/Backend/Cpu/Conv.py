@@ -1,0 +1,194 @@
+"""Convolutions on the CPU: plans the tasks of Conv*.cpp and launches them."""
+
+import functools
+import struct
+from itertools import product
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from minidl.Backend.Cpu import HostCompiler
+
+texts = "ConvPacking.h", "ConvGather.cpp", "ConvFilterGrad.cpp"
+mostPacked = 1 << 18  # bytes of what a task packs at once: a part of the second-level cache
+filtersInCache = 1 << 14  # bytes of filters that a task goes over the places of a strip with
+mostSums = 1 << 22  # bytes of gradients of filters, of all pieces of the samples together
+leastTasks = 8  # that share the work, where there is enough of it
+
+packGather, packFilterGrad = struct.Struct("5P").pack, struct.Struct("4P2d").pack
+
+
+class Conv:
+    """The `conv` of a device (Ops/Conv.py); shapes and dtypes are checked by the caller."""
+
+    def __init__(self, device):
+        self.device = device
+        self.gatherPlan = functools.lru_cache(1 << 10)(self.gatherPlan)
+        self.filterGradPlan = functools.lru_cache(1 << 10)(self.filterGradPlan)
+
+    @functools.cached_property
+    def library(self):
+        """Compiled by the first convolution."""
+        return HostCompiler.load("Conv", "\n".join(
+            Path(__file__).with_name(name).read_text() for name in texts))
+
+    @functools.cached_property
+    def launch(self):
+        names = "packFilters", "gather", "filterGrad", "joinPieces"
+        return {(name, real): self.device.function(self.library[f"{name}_{real}"])
+                for name in names for real in "fd"}
+
+    def forward(self, data, filters, bias, g, out):
+        """out = conv(data, filters) + bias, where bias may be None"""
+        self.gather(data, filters, bias, out, self.gatherPlan(g, False, data.dtype))
+
+    def inputGrad(self, grad, filters, bias, g, out):
+        """out = dL/d(data) + bias for grad = dL/d(conv(data, filters)), where bias may be None"""
+        self.gather(grad, filters, bias, out, self.gatherPlan(g, True, grad.dtype))
+
+    def gather(self, source, filters, bias, target, plan):
+        packed, real = self.device.empty(plan.packedSize, source.dtype), source.dtype.char
+        arguments = packGather(source.ptr, filters.ptr, bias.ptr if bias is not None else 0,
+                               target.ptr, packed.ptr) + plan.sizes
+        self.launch["packFilters", real](arguments, plan.blocks)
+        self.launch["gather", real](arguments, plan.tasks)
+
+    def filterGrad(self, data, grad, g, out, alpha, beta):
+        """out = alpha dL/d(filters) + beta out for grad = dL/d(conv(data, filters))"""
+        plan, real = self.filterGradPlan(g, data.dtype), data.dtype.char
+        sums = self.device.empty(plan.packedSize, data.dtype)
+        arguments = packFilterGrad(
+            data.ptr, grad.ptr, sums.ptr, out.ptr, alpha, beta) + plan.sizes
+        self.launch["filterGrad", real](arguments, plan.tasks)
+        self.launch["joinPieces", real](arguments, plan.blocks)
+
+    def gatherPlan(self, g, isBack, dtype):
+        axes = [Back(g, axis) if isBack else Ahead(g, axis) for axis in range(3)]
+        targetMaps, sourceMaps = (g.ins, g.outs) if isBack else (g.outs, g.ins)
+        numTaps, width = prod(g.window), self.widthOf(targetMaps, dtype)
+        strips = Strips(axes, sourceMaps * dtype.itemsize, g.batch * g.groups)
+        phases, taps = [], []
+        for phase in product(*(axis.phases() for axis in axes)):
+            first, places, met = zip(*phase, strict=True)
+            phases += [*first, *places, len(taps), prod(map(len, met))]
+            taps += [tap(way, strips.extent, g.window) for way in product(*met)]
+
+        taps, phases = np.array(taps, np.int32), np.array(phases, np.int32)
+        blocks = -(-targetMaps // width)
+        back, ahead = numTaps, g.ins * numTaps  # steps in the filters from map to map
+        target = g.size if isBack else g.places
+        sizes = struct.pack(
+            "2P4l13l3l3l2l2l3l3l", phases.ctypes.data, taps.ctypes.data, g.batch, g.groups,
+            sourceMaps, targetMaps, *strips.packing, *target,
+            *(axis.spread for axis in axes), len(phases) // 8, numTaps,
+            *((back, ahead) if isBack else (ahead, back)), strips.axis, strips.places,
+            strips.number, width, blocks,
+            max(filtersInCache // (numTaps * width * dtype.itemsize), 1))
+        return Plan(sizes, g.groups * blocks, g.batch * g.groups * strips.number,
+                    g.groups * blocks * width * sourceMaps * numTaps, (phases, taps))
+
+    def filterGradPlan(self, g, dtype):
+        axes, width = [Ahead(g, axis) for axis in range(3)], self.widthOf(g.outs, dtype)
+        strips = Strips(axes, (g.ins + width) * dtype.itemsize, leastTasks)
+        taps = np.array([tap(way, strips.extent, g.window)
+                         for way in product(*(next(axis.phases())[2] for axis in axes))], np.int32)
+        blocks, numTaps = -(-g.outs // width), prod(g.window)
+        size = g.groups * blocks * width * g.ins * numTaps  # of one piece's sums
+        pieces = min(g.batch, leastTasks, max(mostSums // (size * dtype.itemsize), 1))
+        blocksOfTask = max(blocks * g.groups * pieces // leastTasks, 1)
+        blocksOfTask = min(blocksOfTask, blocks)
+        sizes = struct.pack(
+            "P4l13l3l5l3l", taps.ctypes.data, g.batch, g.groups, g.ins, g.outs, *strips.packing,
+            *g.places, numTaps, strips.axis, strips.places, strips.number, pieces, width, blocks,
+            blocksOfTask)
+        tasks = -(-blocks // blocksOfTask) * g.groups * pieces
+        return Plan(sizes, g.groups * blocks, tasks, pieces * size, (taps,))
+
+    def widthOf(self, maps, dtype):
+        """How many maps are computed together: two vectors of them, unless one wastes less."""
+        lanes = self.library.minidlConvVectorBytes() // dtype.itemsize
+        vectors = -(-maps // lanes)
+        return lanes if vectors in (1, 3) else 2 * lanes
+
+
+class Plan:
+    """Packed sizes, numbers of blocks and tasks, the size of a buffer; arrays that must stay."""
+
+    def __init__(self, sizes, blocks, tasks, packedSize, kept):
+        self.sizes, self.blocks, self.tasks = sizes, blocks, tasks
+        self.packedSize, self.kept = packedSize, kept
+
+
+class Ahead:
+    """An axis forward: places are `step` apart in data."""
+
+    spread = 1
+
+    def __init__(self, g, axis):
+        self.size, self.places, self.step = g.size[axis], g.places[axis], g.stride[axis]
+        self.low, self.window, self.dilation = g.pad[axis], g.window[axis], g.dilation[axis]
+
+    def extent(self, places):
+        """How many numbers of data so many places meet."""
+        return (places - 1) * self.step + (self.window - 1) * self.dilation + 1
+
+    def phases(self):
+        """(first place, number of places, [(step in what is packed, index) of each tap])"""
+        yield 0, self.places, [(t * self.dilation, t) for t in range(self.window)]
+
+
+class Back:
+    """An axis backward: data's numbers that are `spread` apart meet the same taps."""
+
+    step = 1
+
+    def __init__(self, g, axis):
+        stride, pad, dilation = g.stride[axis], g.pad[axis], g.dilation[axis]
+        self.size, self.spread = g.places[axis], stride
+        self.met = [[((first + pad - t * dilation) // stride, t) for t in range(g.window[axis])
+                     if (first + pad - t * dilation) % stride == 0]
+                    for first in range(min(stride, g.size[axis]))]
+        self.numbers = [-(-(g.size[axis] - first) // stride) for first in range(len(self.met))]
+        steps = [step for met in self.met for step, _ in met]
+        self.low, self.high = max(0, -min(steps, default=0)), max(0, max(steps, default=0))
+        self.places = self.numbers[0]
+
+    def extent(self, places):
+        return places + self.low + self.high
+
+    def phases(self):
+        for first, (number, met) in enumerate(zip(self.numbers, self.met, strict=True)):
+            yield first, number, [(step + self.low, t) for step, t in met]
+
+
+class Strips:
+    """
+    How the places of the first axis that has several are shared out among tasks, and what a task
+    packs (ConvPacking.h), for so many bytes a number of space and so many samples.
+    """
+
+    def __init__(self, axes, bytesOfPlace, samples):
+        self.axis = next((i for i, axis in enumerate(axes) if axis.places > 1), 2)
+        along = axes[self.axis]
+        others = prod(axis.extent(axis.places) for axis in axes if axis is not along)
+        fitting = max(mostPacked // (bytesOfPlace * others), 1)
+        places = along.places
+        while places > 1 and along.extent(places) > fitting:
+            places = -(-places // 2)
+        wanted = -(-leastTasks // samples)
+        self.places = max(min(places, -(-along.places // wanted)), 1)
+        self.number = -(-along.places // self.places)
+        self.extent = [axis.extent(self.places if axis is along else axis.places) for axis in axes]
+        isDirect = all(axis.low == 0 and axis.extent(axis.places) <= axis.size for axis in axes)
+        if isDirect:
+            self.extent = [axis.size for axis in axes]
+        self.packing = [*(axis.size for axis in axes), *self.extent, *(axis.low for axis in axes),
+                        *(axis.step for axis in axes), isDirect]
+
+
+def tap(way, extent, window):
+    """(step in what is packed, index in the filters) of a tap, from those of its axes."""
+    steps, indices = zip(*way, strict=True)
+    step = (steps[0] * extent[1] + steps[1]) * extent[2] + steps[2]
+    return step, (indices[0] * window[1] + indices[1]) * window[2] + indices[2]

@@ -1,0 +1,140 @@
+// Convolutions on minidl's pool, without columns: a vector holds neighbouring maps of the result, and
+// the numbers of the other factor come in one by one.
+//
+// A task packs the part of a sample that it reads into a small array with the zeros of the edges, of
+// the thread's own, in which the numbers that a tap (an element of the filters) meets lie a fixed
+// step further than those of the first tap. What a task does follows from the sizes alone, so the
+// bits are the same for any number of threads.
+
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+enum { vectorBytes = 64, mostPixels = 14, mostRows = 12 };
+#else
+enum { vectorBytes = 32, mostPixels = 6, mostRows = 6 };
+#endif
+
+template <class real> struct Vectors
+{
+    typedef real Type __attribute__((vector_size(vectorBytes), aligned(sizeof(real)), may_alias));
+    enum { lanes = vectorBytes / sizeof(real) };
+};
+
+static inline long least(long a, long b) { return a < b ? a : b; }
+
+extern "C" int minidlConvVectorBytes() { return vectorBytes; }
+
+// What Python launches: function(arguments, i) for each i of some tasks.
+#define EXPORTED(name, Arguments, function) \
+    extern "C" void name(const char *packed, long first, long last, long) \
+    { \
+        for (long i = first; i < last; ++i) \
+            function(*(const Arguments *)packed, i); \
+    }
+
+
+// Memory of the thread's own, which grows to what it has needed at most.
+static void *scratch(size_t bytes)
+{
+    static thread_local char *memory = 0;
+    static thread_local size_t size = 0;
+    if (size < bytes)
+    {
+        free(memory);
+        size = (bytes + 4095) / 4096 * 4096;
+        memory = (char *)aligned_alloc(64, size);
+        if (!memory)
+            abort();
+    }
+    return memory;
+}
+
+
+// How a task's part of a sample is packed: of each axis `extent` numbers, of which the first one is
+// number start * step - low of the sample, or a zero outside of it. Where there are no zeros the
+// sample itself serves, and extent is its size.
+struct Packing { long size[3], extent[3], low[3], step[3], isDirect; };
+
+// Lines are short: a call of memcpy would take longer than the copy.
+template <int bytes, class real> static inline void copy(const real *from, real *to, long number)
+{
+    if constexpr (bytes > (int)sizeof(real))
+    {
+        typedef real Part __attribute__((vector_size(bytes), aligned(sizeof(real)), may_alias));
+        const long lanes = bytes / sizeof(real);
+        for (; number >= lanes; number -= lanes, from += lanes, to += lanes)
+            *(Part *)to = *(const Part *)from;
+        copy<bytes / 2>(from, to, number);
+    }
+    else if (number)
+        *to = *from;
+}
+
+template <class real>
+static const real *pack(
+    const Packing &p, const long *start, const real *maps, long numMaps, real *packed)
+{
+    if (p.isDirect)
+        return maps + (start[0] * p.step[0] * p.size[1] + start[1] * p.step[1]) * p.size[2]
+            + start[2] * p.step[2];
+
+    long from[3], first[3], end[3];  // what is packed at first .. end-1 lies inside of the sample
+    for (int axis = 0; axis < 3; ++axis)
+    {
+        from[axis] = start[axis] * p.step[axis] - p.low[axis];
+        first[axis] = from[axis] < 0 ? -from[axis] : 0;
+        end[axis] = least(p.extent[axis], p.size[axis] - from[axis]);
+    }
+    memset(packed, 0, numMaps * p.extent[0] * p.extent[1] * p.extent[2] * sizeof(real));
+
+    for (long map = 0; map < numMaps; ++map)
+        for (long i = first[0]; i < end[0]; ++i)
+            for (long j = first[1]; j < end[1]; ++j)
+                if (first[2] < end[2])
+                    copy<vectorBytes>(
+                        maps + ((map * p.size[0] + from[0] + i) * p.size[1] + from[1] + j)
+                            * p.size[2] + from[2] + first[2],
+                        packed + ((map * p.extent[0] + i) * p.extent[1] + j) * p.extent[2]
+                            + first[2],
+                        end[2] - first[2]);
+    return packed;
+}
+
+
+template <class Line> static inline void turnSquare(Line (&lines)[2])
+{
+    const Line a = lines[0], b = lines[1];
+    lines[0] = Line{a[0], b[0]}, lines[1] = Line{a[1], b[1]};
+}
+
+template <class Line> static inline void turnSquare(Line (&lines)[4])
+{
+    const Line a = lines[0], b = lines[1], c = lines[2], d = lines[3];
+    for (int i = 0; i < 4; ++i)
+        lines[i] = Line{a[i], b[i], c[i], d[i]};
+}
+
+// to[column][row] = from[row][column] + add[column], where add may be null; the steps are those from
+// row to row of each. Squares of 16 bytes are turned in registers.
+template <class real>
+static void turn(const real *from, long fromStep, long rows, long columns, const real *add,
+                 real *to, long toStep)
+{
+    typedef real Line __attribute__((vector_size(16), aligned(sizeof(real)), may_alias));
+    const int side = 16 / sizeof(real);
+    const long squareRows = rows / side * side, squareColumns = columns / side * side;
+    for (long c = 0; c < squareColumns; c += side)
+        for (long r = 0; r < squareRows; r += side)
+        {
+            Line lines[side];
+            for (int i = 0; i < side; ++i)
+                lines[i] = *(const Line *)(from + (r + i) * fromStep + c);
+            turnSquare(lines);
+            for (int i = 0; i < side; ++i)
+                *(Line *)(to + (c + i) * toStep + r) = add ? lines[i] + add[c + i] : lines[i];
+        }
+    for (long c = 0; c < columns; ++c)
+        for (long r = c < squareColumns ? squareRows : 0; r < rows; ++r)
+            to[c * toStep + r] = from[r * fromStep + c] + (add ? add[c] : 0);
+}

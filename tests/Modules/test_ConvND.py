@@ -1,0 +1,162 @@
+"""Convolutions of one to three axes beside their formula in numpy."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from minidl.Backend import gpuarray
+from minidl.Modules import Conv1D, Conv2D, Conv3D, ConvND, ModuleError
+from tests.Gradients import checkGradients
+
+kinds = {1: Conv1D, 2: Conv2D, 3: Conv3D}
+cases = [  # (shape of data, outmaps, size, other arguments)
+    ((1, 1, 1), 1, 1, {}),
+    ((3, 2, 13), 5, 4, {}),
+    ((2, 3, 17), 4, 3, dict(stride=2, pad=1)),
+    ((5, 4, 11), 6, 2, dict(dilation=3, groups=2)),
+    ((1, 33, 7), 35, 3, dict(pad=2)),
+    ((2, 3, 5, 7), 4, 3, {}),
+    ((3, 1, 9, 4), 16, (3, 2), dict(pad=(1, 0))),
+    ((2, 5, 8, 11), 3, 1, {}),
+    ((1, 4, 7, 5), 34, 3, dict(stride=2, pad=1, useBias=False)),
+    ((2, 6, 9, 9), 6, 3, dict(groups=6, pad=1)),
+    ((2, 4, 10, 7), 6, 3, dict(groups=2, stride=(2, 3), pad=(2, 1))),
+    ((1, 3, 13, 12), 2, (5, 4), dict(stride=(3, 1), pad=(2, 3), dilation=(2, 1))),
+    ((2, 2, 6, 6), 3, 2, dict(stride=4)),
+    ((7, 3, 1, 1), 5, 1, {}),
+    ((2, 17, 4, 4), 49, 4, dict(pad=3)),
+    ((1, 2, 3, 4, 5), 3, 2, {}),
+    ((2, 3, 5, 3, 4), 4, (2, 3, 1), dict(pad=(0, 1, 0), stride=(1, 2, 1))),
+    ((2, 4, 4, 5, 3), 2, 2, dict(groups=2, dilation=(1, 2, 1), pad=1)),
+]
+everyCase = pytest.mark.parametrize("shape, outmaps, size, arguments", cases)
+
+
+def make(shape, outmaps, size, arguments, rng=None):
+    module = kinds[len(shape) - 2](shape[1], outmaps, size, **arguments)
+    if rng is not None and module.b is not None:
+        module.b.set(rng.standard_normal(module.b.shape).astype(np.float32))
+    return module
+
+
+def reference(module, x):
+    """The formula of ConvND, tap by tap, in float64."""
+    W = module.W.get().astype(np.float64).reshape(*module.W.shape[:2], *module.size)
+    x = np.pad(x.astype(np.float64), [(0, 0), (0, 0), *((p, p) for p in module.pad)])
+    groups, (outs, ins) = module.groups, W.shape[:2]
+    places = [(size - d * (w - 1) - 1) // s + 1 for size, w, s, d in zip(
+        x.shape[2:], module.size, module.stride, module.dilation, strict=True)]
+    y = np.zeros((x.shape[0], outs, *places))
+    for tap in product(*map(range, module.size)):
+        met = x[(..., *(slice(t * d, t * d + (n - 1) * s + 1, s) for t, d, n, s in zip(
+            tap, module.dilation, places, module.stride, strict=True)))]
+        for group in range(groups):
+            own = slice(group * outs // groups, (group + 1) * outs // groups)
+            y[:, own] += np.einsum("oi,ni...->no...", W[(own, slice(None), *tap)],
+                                   met[:, group * ins:(group + 1) * ins])
+    if module.b is not None:
+        y += module.b.get().astype(np.float64).reshape(1, -1, *(1,) * module.nd)
+    return y
+
+
+@everyCase
+def test_output_is_the_cross_correlation(shape, outmaps, size, arguments, rng):
+    module, x = make(shape, outmaps, size, arguments, rng), rng.standard_normal(shape)
+    x = x.astype(np.float32)
+
+    y = module(gpuarray.to_gpu(x)).get()
+
+    expected = reference(module, x)
+    assert y.shape == module.dataShapeFrom(shape) == expected.shape
+    np.testing.assert_allclose(y, expected, 1e-5, 1e-5)
+
+
+@everyCase
+@pytest.mark.parametrize("train", [True, False])
+def test_gradients(shape, outmaps, size, arguments, train, rng):
+    module = make(shape, outmaps, size, arguments, rng)
+    module.trainMode() if train else module.evalMode()
+    checkGradients(module, rng.standard_normal(shape), rng)
+
+
+@pytest.mark.parametrize("shape, outmaps, size, arguments", cases[1::3])
+@pytest.mark.parametrize("threads", [2, 5])
+def test_bits_are_the_same_for_any_number_of_threads(shape, outmaps, size, arguments, threads, rng,
+                                                     device):
+    module = make((19, *shape[1:]), outmaps, size, arguments, rng)
+    x = gpuarray.to_gpu(rng.standard_normal((19, *shape[1:])).astype(np.float32))
+    results = []
+    for number in (1, threads, threads):
+        device.setThreads(number)
+        y = module(x)
+        g = gpuarray.to_gpu(np.random.default_rng(1).standard_normal(y.shape).astype(np.float32))
+        module.backward(g)
+        results.append([y.get().tobytes(), module.grad.get().tobytes(),
+                        module.getVar("W").grad.get().tobytes()])
+
+    assert results[0] == results[1] == results[2]
+
+
+@everyCase
+def test_parameter_gradients_add_up(shape, outmaps, size, arguments, rng):
+    module = make(shape, outmaps, size, arguments, rng)
+    y = module(gpuarray.to_gpu(rng.standard_normal(shape).astype(np.float32)))
+    g = gpuarray.to_gpu(rng.standard_normal(y.shape).astype(np.float32))
+    module.backward(g)
+    once = {name: var.grad.get() for name, var in module.vars.items()}
+
+    module.backward(g, scale=-2.0, momentum=0.5)
+
+    for name, first in once.items():
+        np.testing.assert_allclose(
+            module.getVar(name).grad.get(), -1.5 * first, 1e-4, 1e-4 * np.abs(first).max())
+
+
+def test_parameters_have_puzzlelibs_shapes():
+    assert Conv1D(3, 5, 7).W.shape == (5, 3, 1, 7) and Conv1D(3, 5, 7).b.shape == (1, 5, 1, 1)
+    assert Conv2D(4, 6, (3, 2), groups=2).W.shape == (6, 2, 3, 2)
+    assert Conv3D(3, 5, 2).b.shape == (1, 5, 1, 1, 1)
+    assert (Conv2D(3, 5, 2).b.get() == 0).all()
+
+
+def test_weights_start_by_their_scheme():
+    W = Conv2D(40, 50, 5, initscheme="he").W.get()
+    assert abs(W.std() - np.sqrt(2 / (40 * 25))) < 1e-3
+    W = Conv2D(40, 50, 5).W.get()
+    assert abs(np.abs(W).max() - np.sqrt(3 / (40 * 25))) < 1e-4
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda: Conv2D(0, 3, 1), "got inmaps=0, outmaps=3 and groups=1"),
+    (lambda: Conv2D(3, 2.5, 1), "got inmaps=3, outmaps=2.5 and groups=1"),
+    (lambda: Conv2D(4, 6, 1, groups=3), "groups must divide inmaps and outmaps"),
+    (lambda: Conv2D(6, 4, 1, groups=3), "got inmaps=6, outmaps=4 and groups=3"),
+    (lambda: Conv2D(3, 4, 0), "size must be an integer of at least 1, or 2 of them, got 0"),
+    (lambda: Conv2D(3, 4, (3, 3, 3)), r"size must be .* 2 of them, got \(3, 3, 3\)"),
+    (lambda: Conv2D(3, 4, 3, stride=0), "stride must be an integer of at least 1"),
+    (lambda: Conv2D(3, 4, 3, pad=-1), "pad must be an integer of at least 0"),
+    (lambda: Conv2D(3, 4, 3, pad=0.5), "pad must be an integer of at least 0, .* got 0.5"),
+    (lambda: Conv3D(3, 4, 3, dilation=(1, 0, 1)), r"dilation must be .* got \(1, 0, 1\)"),
+])
+def test_refuses_bad_arguments(make, message):
+    with pytest.raises(ModuleError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("shape, message", [
+    ((2, 3, 5), r"data must have 4 axes and 3 maps, got \(2, 3, 5\)"),
+    ((2, 4, 5, 5), r"data must have 4 axes and 3 maps, got \(2, 4, 5, 5\)"),
+    ((0, 3, 5, 5), r"from 1 to 2\*\*31 - 1 numbers, got shape \(0, 3, 5, 5\)"),
+    ((2, 3, 2, 9), r"a window of \(5, 5\), \(1, 1\) apart, does not fit into data of \(2, 9\)"),
+])
+def test_refuses_bad_shapes(shape, message):
+    with pytest.raises(ModuleError, match=message):
+        Conv2D(3, 4, 5, pad=1)(gpuarray.zeros(shape))
+
+
+def test_needs_weights():
+    module = ConvND(2, 3, 4, 3, empty=True)
+    assert module.W is module.b is None and module.vars == {}
+    with pytest.raises(ModuleError, match="has no weights: set them with setVar"):
+        module(gpuarray.zeros((2, 3, 5, 5)))
