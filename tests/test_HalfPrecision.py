@@ -17,7 +17,8 @@ from minidl.Modules import Activation, BatchNorm, BatchNormND, Flatten, Linear, 
 from minidl.Optimizers import SGD, Adam, MomentumSGD, NesterovSGD
 from minidl.Optimizers.Hooks import WeightDecay
 from minidl.Variable import Variable
-from tests.Cases import Case, cases, run, stateOf
+from tests.Case import Case, run, stateOf
+from tests.Cases import cases
 
 tolerances = {"float16": 1e-2, "bfloat16": 4e-2}  # of the largest number of an array
 everyCase = pytest.mark.parametrize("case", cases, ids=repr)

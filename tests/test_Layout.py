@@ -120,6 +120,9 @@ testedWith = {
     "MaxUnpool": "MaxUnpool2D",
     **{f"{kind}{nd}D": f"{kind}ND" for kind in ("AvgPool", "Conv", "Deconv", "MaxPool")
        for nd in (1, 2, 3)},
+    "MapsModule": "Pad", "Pad1D": "Pad", "Pad2D": "Pad", "PadND": "Pad",
+    "CrossMapLRN": "LRN", "MapLRN": "LRN",
+    "Upsample2D": "Upsample", "Upsample3D": "Upsample", "UpsampleND": "Upsample",
     "GroupNorm": "SampleNorm", "InstanceNorm2D": "SampleNorm", "LayerNorm": "SampleNorm"}
 
 
@@ -166,6 +169,7 @@ def test_kernel_files_use_the_shared_words_only(path):
     cuda = defined(code(folder / "Cuda.h"))
     ofNvcc = {  # CUDA C has these of its own
         "sqrt", "exp", "log", "log1p", "expm1", "tanh", "cos", "sin", "fabs", "fma", "pow",
+        "min", "max",
         "__umulhi"}
     ofLanguage = {"if", "for", "while", "return", "sizeof", "int", "real", "accum", "unsigned"}
 

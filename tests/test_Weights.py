@@ -10,7 +10,7 @@ import pytest
 from minidl.Backend import gpuarray
 from minidl.Containers import Sequential
 from minidl.Modules import Activation, BatchNorm, Linear, ModuleError
-from tests.Cases import stateOf
+from tests.Case import stateOf
 
 
 def make(name="net", innerName="inner", seed=0):

@@ -10,7 +10,7 @@ import pytest
 from minidl import GuardedFile
 from minidl.Containers import Sequential
 from minidl.Modules import BatchNorm, Linear
-from tests.Cases import stateOf
+from tests.Case import stateOf
 
 
 def make(seed=0):

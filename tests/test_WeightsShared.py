@@ -7,7 +7,7 @@ from minidl.Backend import gpuarray
 from minidl.Containers import Sequential
 from minidl.Modules import Linear, ModuleError
 from minidl.Optimizers import SGD
-from tests.Cases import stateOf
+from tests.Case import stateOf
 from tests.test_Weights import make, tree
 
 

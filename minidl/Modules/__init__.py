@@ -24,10 +24,12 @@ from minidl.Modules.Conv1D import Conv1D
 from minidl.Modules.Conv2D import Conv2D
 from minidl.Modules.Conv3D import Conv3D
 from minidl.Modules.ConvND import ConvND
+from minidl.Modules.CrossMapLRN import CrossMapLRN
 from minidl.Modules.Deconv1D import Deconv1D
 from minidl.Modules.Deconv2D import Deconv2D
 from minidl.Modules.Deconv3D import Deconv3D
 from minidl.Modules.DeconvND import DeconvND
+from minidl.Modules.DepthConcat import DepthConcat
 from minidl.Modules.Dropout import Dropout
 from minidl.Modules.Flatten import Flatten
 from minidl.Modules.GlobalAvgPool import GlobalAvgPool
@@ -36,23 +38,35 @@ from minidl.Modules.Identity import Identity
 from minidl.Modules.InitScheme import InitScheme
 from minidl.Modules.InstanceNorm2D import InstanceNorm2D
 from minidl.Modules.LayerNorm import LayerNorm
+from minidl.Modules.LCN import LCN
 from minidl.Modules.Linear import Linear
+from minidl.Modules.MapLRN import MapLRN
 from minidl.Modules.MaxPool1D import MaxPool1D
 from minidl.Modules.MaxPool2D import MaxPool2D
 from minidl.Modules.MaxPool3D import MaxPool3D
 from minidl.Modules.MaxPoolND import MaxPoolND
 from minidl.Modules.MaxUnpool2D import MaxUnpool2D
 from minidl.Modules.Module import MemoryUnit, Module, ModuleError
+from minidl.Modules.Pad1D import Pad1D
+from minidl.Modules.Pad2D import Pad2D
+from minidl.Modules.PadND import PadMode
 from minidl.Modules.Replicate import Replicate
 from minidl.Modules.Reshape import Reshape
 from minidl.Modules.SoftMax import SoftMax
+from minidl.Modules.SpatialTf import SpatialTf
+from minidl.Modules.SubtractMean import SubtractMean
+from minidl.Modules.Upsample2D import Upsample2D
+from minidl.Modules.Upsample3D import Upsample3D
+from minidl.Modules.UpsampleND import UpsampleMode
 
 __all__ = [
     "Activation", "ActivationType", "Add", "AvgPool1D", "AvgPool2D", "AvgPool3D", "AvgPoolND",
     "BatchNorm", "BatchNorm1D", "BatchNorm2D", "BatchNorm3D", "BatchNormAxes", "BatchNormND",
-    "Conv1D", "Conv2D", "Conv3D", "ConvND", "Deconv1D", "Deconv2D", "Deconv3D", "DeconvND",
-    "Dropout", "Flatten", "GlobalAvgPool", "GroupNorm", "Identity", "InitScheme", "InstanceNorm2D",
-    "LayerNorm", "Linear", "MaxPool1D", "MaxPool2D", "MaxPool3D", "MaxPoolND", "MaxUnpool2D",
-    "MemoryUnit", "Module", "ModuleError", "Replicate", "Reshape", "SoftMax",
+    "Conv1D", "Conv2D", "Conv3D", "ConvND", "CrossMapLRN", "Deconv1D", "Deconv2D", "Deconv3D",
+    "DeconvND", "DepthConcat", "Dropout", "Flatten", "GlobalAvgPool", "GroupNorm", "Identity",
+    "InitScheme", "InstanceNorm2D", "LCN", "LayerNorm", "Linear", "MapLRN", "MaxPool1D",
+    "MaxPool2D", "MaxPool3D", "MaxPoolND", "MaxUnpool2D", "MemoryUnit", "Module", "ModuleError",
+    "Pad1D", "Pad2D", "PadMode", "Replicate", "Reshape", "SoftMax", "SpatialTf", "SubtractMean",
+    "Upsample2D", "Upsample3D", "UpsampleMode",
     "clip", "elu", "leakyRelu", "relu", "sigmoid", "softPlus", "tanh",
 ]

@@ -5,7 +5,8 @@ import pytest
 
 from minidl.Backend import gpuarray
 from minidl.Modules import ModuleError
-from tests.Cases import cases, run, stateOf
+from tests.Case import run, stateOf
+from tests.Cases import cases
 
 everyCase = pytest.mark.parametrize("case", cases, ids=repr)
 picky = pytest.mark.parametrize("case", [c for c in cases if not c.takesAnyDtype], ids=repr)

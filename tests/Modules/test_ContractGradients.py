@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from minidl.Backend import gpuarray
-from tests.Cases import cases, run, trained
+from tests.Case import run
+from tests.Cases import cases, trained
 from tests.Gradients import checkGradients
 
 everyCase = pytest.mark.parametrize("case", cases, ids=repr)

@@ -59,6 +59,9 @@ __device__ accum blockSum(accum value) { return value; }
 __device__ accum blockMax(accum value) { return value; }
 
 
+__device__ int min(int a, int b) { return a < b ? a : b; }
+__device__ int max(int a, int b) { return a > b ? a : b; }
+
 // Arithmetic. The functions of float are written out where that lets loops over them run in
 // vectors.
 
