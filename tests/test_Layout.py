@@ -123,6 +123,7 @@ testedWith = {
     "MapsModule": "Pad", "Pad1D": "Pad", "Pad2D": "Pad", "PadND": "Pad",
     "CrossMapLRN": "LRN", "MapLRN": "LRN",
     "Upsample2D": "Upsample", "Upsample3D": "Upsample", "UpsampleND": "Upsample",
+    **dict.fromkeys(["BatchNormCnn", "LeNet", "NiN", "Parts", "ResNet", "VGG"], "Nets"),
     "GroupNorm": "SampleNorm", "InstanceNorm2D": "SampleNorm", "LayerNorm": "SampleNorm"}
 
 
