@@ -13,11 +13,12 @@ from minidl import Config
 from minidl.Backend.Cpu import HostCompiler
 
 texts = ["ConvPacking.h", "ConvGather.cpp", "ConvFilterGrad.cpp", "ConvWinograd.cpp",
-         "ConvWinogradGrad.cpp"]
+         "ConvWinogradGrad.cpp", "ConvPlanes.cpp"]
 mostPacked = 1 << 18  # bytes of what a task packs at once: a part of the second-level cache
 filtersInCache = 1 << 14  # bytes of filters that a task goes over the places of a strip with
 mostTransformed = 1 << 19  # bytes of transformed numbers of a task, with the products of a block
 mostSums = 1 << 22  # bytes of gradients of filters, of all pieces of the samples together
+leastMaps = 8  # of a group's target, for a vector to hold neighbouring ones
 leastTasks = 8  # that share the work, where there is enough of it
 
 packGather, packFilterGrad = struct.Struct("5P").pack, struct.Struct("4P2d").pack
@@ -40,7 +41,8 @@ class Conv:
     @functools.cached_property
     def launch(self):
         names = [f"{name}_{real}" for real in "fd"
-                 for name in ("packFilters", "gather", "filterGrad", "joinPieces")]
+                 for name in ("packFilters", "gather", "filterGrad", "joinPieces", "gatherPlanes",
+                              "filterGradPlanes", "joinPlanes")]
         names += ["winogradFilters_f", "winograd_f", "winogradGrad_f", "winogradJoin_f"]
         return {name: self.device.function(self.library[name]) for name in names}
 
@@ -58,7 +60,8 @@ class Conv:
         packed, real = self.device.empty(plan.packedSize, source.dtype), source.dtype.char
         arguments = packGather(source.ptr, filters.ptr, bias.ptr if bias is not None else 0,
                                target.ptr, packed.ptr) + plan.sizes
-        self.launch[f"{plan.filters}_{real}"](arguments, plan.blocks)
+        if plan.filters:
+            self.launch[f"{plan.filters}_{real}"](arguments, plan.blocks)
         self.launch[f"{plan.work}_{real}"](arguments, plan.tasks)
 
     def filterGrad(self, data, grad, g, out, alpha, beta):
@@ -76,7 +79,8 @@ class Conv:
         axes = [Back(g, axis) if isBack else Ahead(g, axis) for axis in range(3)]
         targetMaps, sourceMaps = (g.ins, g.outs) if isBack else (g.outs, g.ins)
         numTaps, width = prod(g.window), self.widthOf(targetMaps, dtype)
-        strips = Strips(axes, sourceMaps * dtype.itemsize, g.batch * g.groups)
+        inPlanes = targetMaps < leastMaps
+        strips = Strips(axes, sourceMaps * dtype.itemsize, g.batch * g.groups, inPlanes)
         phases, taps = [], []
         for phase in product(*(axis.phases() for axis in axes)):
             first, places, met = zip(*phase, strict=True)
@@ -94,7 +98,10 @@ class Conv:
             *((back, ahead) if isBack else (ahead, back)), strips.axis, strips.places,
             strips.number, width, blocks,
             max(filtersInCache // (numTaps * width * dtype.itemsize), 1))
-        return Plan(sizes, g.groups * blocks, g.batch * g.groups * strips.number,
+        tasks = g.batch * g.groups * strips.number
+        if inPlanes:
+            return Plan(sizes, 0, tasks, 0, "", "gatherPlanes", (phases, taps))
+        return Plan(sizes, g.groups * blocks, tasks,
                     g.groups * blocks * width * sourceMaps * numTaps, "packFilters", "gather",
                     (phases, taps))
 
@@ -104,11 +111,12 @@ class Conv:
                 and g.ins * g.outs <= 1 << 16):
             return self.winogradGradPlan(g, dtype)
         axes, width = [Ahead(g, axis) for axis in range(3)], self.widthOf(g.outs, dtype)
-        strips = Strips(axes, (g.ins + width) * dtype.itemsize, leastTasks)
+        inPlanes = g.outs < leastMaps
+        strips = Strips(axes, (g.ins + width) * dtype.itemsize, leastTasks, inPlanes)
         taps = np.array([tap(way, strips.extent, g.window)
                          for way in product(*(next(axis.phases())[2] for axis in axes))], np.int32)
         blocks, numTaps = -(-g.outs // width), prod(g.window)
-        size = g.groups * blocks * width * g.ins * numTaps  # of one piece's sums
+        size = g.groups * (g.outs if inPlanes else blocks * width) * g.ins * numTaps
         pieces = min(g.batch, leastTasks, max(mostSums // (size * dtype.itemsize), 1))
         blocksOfTask = max(blocks * g.groups * pieces // leastTasks, 1)
         blocksOfTask = min(blocksOfTask, blocks)
@@ -116,6 +124,9 @@ class Conv:
             "P4l13l3l5l3l", taps.ctypes.data, g.batch, g.groups, g.ins, g.outs, *strips.packing,
             *g.places, numTaps, strips.axis, strips.places, strips.number, pieces, width, blocks,
             blocksOfTask)
+        if inPlanes:
+            return Plan(sizes, g.groups, g.groups * pieces, pieces * size, "joinPlanes",
+                        "filterGradPlanes", (taps,))
         tasks = -(-blocks // blocksOfTask) * g.groups * pieces
         return Plan(sizes, g.groups * blocks, tasks, pieces * size, "joinPieces", "filterGrad",
                     (taps,))
@@ -222,10 +233,11 @@ class Back:
 class Strips:
     """
     How the places of the first axis that has several are shared out among tasks, and what a task
-    packs (ConvPacking.h), for so many bytes a number of space and so many samples.
+    packs (ConvPacking.h), for so many bytes a number of space and so many samples; `isPacked` if
+    the samples themselves may not serve.
     """
 
-    def __init__(self, axes, bytesOfPlace, samples):
+    def __init__(self, axes, bytesOfPlace, samples, isPacked):
         self.axis = next((i for i, axis in enumerate(axes) if axis.places > 1), 2)
         along = axes[self.axis]
         others = prod(axis.extent(axis.places) for axis in axes if axis is not along)
@@ -237,7 +249,8 @@ class Strips:
         self.places = max(min(places, -(-along.places // wanted)), 1)
         self.number = -(-along.places // self.places)
         self.extent = [axis.extent(self.places if axis is along else axis.places) for axis in axes]
-        isDirect = all(axis.low == 0 and axis.extent(axis.places) <= axis.size for axis in axes)
+        isDirect = not isPacked and all(
+            axis.low == 0 and axis.extent(axis.places) <= axis.size for axis in axes)
         if isDirect:
             self.extent = [axis.size for axis in axes]
         self.packing = [*(axis.size for axis in axes), *self.extent, *(axis.low for axis in axes),
