@@ -14,13 +14,16 @@ from minidl.Modules import (
     Deconv2D,
     Deconv3D,
     Dropout,
+    Dropout2D,
     Flatten,
+    Gelu,
     GlobalAvgPool,
     Identity,
     Linear,
     MaxPool1D,
     MaxPool2D,
     MaxPool3D,
+    PRelu,
     Reshape,
     SoftMax,
 )
@@ -139,6 +142,26 @@ def deconvolutions():
         yield Case(kind, shape[1], shape=shape, wrong=wrong, **args)
 
 
+def preluAndGelu():
+    shapes = [(3, 5), (1, 1), (2, 13, 1), (5, 1, 7), (3, 2, 11), (1, 67, 3), (2, 3, 5, 4),
+              (7, 2, 1, 3), (131, 17), (2, 5, 67, 31), (1, 2, 3, 1, 5), (3, 4, 2, 3, 2)]
+    for shape in shapes:
+        wrong = [(shape[0], shape[1] + 1, *shape[2:]), shape[:1]]
+        yield Case(PRelu, shape[1], shape=shape, wrong=wrong)
+        yield Case(PRelu, shape[1], shape=shape, wrong=wrong, sharedMaps=True)
+        yield Case(Gelu, shape=shape)
+    yield Case(Gelu, shape=(13,))
+
+
+def mapDropouts():
+    for p, shape in ((0.5, (3, 5, 2)), (0.1, (2, 7, 3, 4)), (0, (1, 1, 1)), (0.9, (5, 13, 1, 1)),
+                     (0.3, (1, 67, 11)), (0.5, (2, 3, 17, 5)), (0.75, (4, 1, 7, 7)),
+                     (0.2, (3, 2, 1, 131)), (0.5, (2, 3, 2, 3, 5)), (0.6, (1, 2, 31, 37))):
+        yield Case(Dropout2D, p, shape=shape, wrong=[shape[:2], (*shape, 0)])
+    yield Case(Dropout2D, 0.5, shape=(3, 4, 2, 5), inplace=True)
+    yield Case(Dropout2D, 0.5, shape=(3, 4, 2, 5), slicing=slice(7, 101, 3))
+
+
 cases = [
     linear(5, 4, batch=3),
     linear(1, 1, batch=2),
@@ -176,6 +199,8 @@ cases = [
     Case(SoftMax, shape=(31, 17, 13, 5), wrong=[(5,)]),
     *pools(),
     *deconvolutions(),
+    *preluAndGelu(),
+    *mapDropouts(),
     *(Case(GlobalAvgPool, shape=shape, wrong=[shape[:2], (*shape, 0)]) for shape in (
         (3, 2, 7), (1, 1, 1), (4, 3, 1), (2, 5, 13), (2, 3, 5, 4), (1, 7, 1, 1), (5, 1, 3, 11),
         (3, 67, 2, 2), (2, 2, 17, 19), (2, 3, 3, 2, 5), (1, 2, 1, 7, 3), (2, 1, 131, 67))),
@@ -207,7 +232,7 @@ cases = [
     batchNormND((2, 1, 2, 3, 2, 2)),
 ]
 trained = [case for case in cases if case.kind in (
-    Linear, BatchNorm, BatchNormND, Deconv1D, Deconv2D, Deconv3D)
+    Linear, BatchNorm, BatchNormND, Deconv1D, Deconv2D, Deconv3D, PRelu)
            and case.kwargs.get("affine", True)]
 
 

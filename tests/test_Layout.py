@@ -115,7 +115,7 @@ testedWith = {
     "Axes": "Functional", "BatchNormInfer": "Functional", "FusedNorm": "NormFusing",
     "Ordered": "Sequential",
     "WindowND": "MaxPoolND", "PoolND": "MaxPoolND", "Pool": "MaxPoolND",
-    "MaxUnpool": "MaxUnpool2D",
+    "MaxUnpool": "MaxUnpool2D", "InputActivation": "Gelu",
     **{f"{kind}{nd}D": f"{kind}ND" for kind in ("AvgPool", "Deconv", "MaxPool")
        for nd in (1, 2, 3)},
     "GroupNorm": "SampleNorm", "InstanceNorm2D": "SampleNorm", "LayerNorm": "SampleNorm"}
@@ -162,7 +162,7 @@ def test_kernel_files_use_the_shared_words_only(path):
     host |= defined(hostText(KernelFile.KernelFile(path.stem), "f").split("struct Kernels")[0])
     cuda = defined(code(folder / "Cuda.h"))
     ofNvcc = {  # CUDA C has these of its own
-        "sqrt", "exp", "log", "log1p", "expm1", "tanh", "cos", "sin", "fabs", "fma", "pow",
+        "sqrt", "exp", "log", "log1p", "expm1", "tanh", "cos", "sin", "fabs", "fma", "pow", "erfc",
         "__umulhi"}
     ofLanguage = {"if", "for", "while", "return", "sizeof", "int", "real", "accum", "unsigned"}
 

@@ -29,7 +29,9 @@ from minidl.Modules.Deconv2D import Deconv2D
 from minidl.Modules.Deconv3D import Deconv3D
 from minidl.Modules.DeconvND import DeconvND
 from minidl.Modules.Dropout import Dropout
+from minidl.Modules.Dropout2D import Dropout2D
 from minidl.Modules.Flatten import Flatten
+from minidl.Modules.Gelu import Gelu
 from minidl.Modules.GlobalAvgPool import GlobalAvgPool
 from minidl.Modules.GroupNorm import GroupNorm
 from minidl.Modules.Identity import Identity
@@ -43,6 +45,7 @@ from minidl.Modules.MaxPool3D import MaxPool3D
 from minidl.Modules.MaxPoolND import MaxPoolND
 from minidl.Modules.MaxUnpool2D import MaxUnpool2D
 from minidl.Modules.Module import MemoryUnit, Module, ModuleError
+from minidl.Modules.PRelu import PRelu
 from minidl.Modules.Replicate import Replicate
 from minidl.Modules.Reshape import Reshape
 from minidl.Modules.SoftMax import SoftMax
@@ -51,8 +54,9 @@ __all__ = [
     "Activation", "ActivationType", "Add", "AvgPool1D", "AvgPool2D", "AvgPool3D", "AvgPoolND",
     "BatchNorm", "BatchNorm1D", "BatchNorm2D", "BatchNorm3D", "BatchNormAxes", "BatchNormND",
     "Conv1D", "Conv2D", "Conv3D", "ConvND", "Deconv1D", "Deconv2D", "Deconv3D", "DeconvND",
-    "Dropout", "Flatten", "GlobalAvgPool", "GroupNorm", "Identity", "InitScheme", "InstanceNorm2D",
-    "LayerNorm", "Linear", "MaxPool1D", "MaxPool2D", "MaxPool3D", "MaxPoolND", "MaxUnpool2D",
-    "MemoryUnit", "Module", "ModuleError", "Replicate", "Reshape", "SoftMax",
+    "Dropout", "Dropout2D", "Flatten", "Gelu", "GlobalAvgPool", "GroupNorm", "Identity",
+    "InitScheme", "InstanceNorm2D", "LayerNorm", "Linear", "MaxPool1D", "MaxPool2D", "MaxPool3D",
+    "MaxPoolND", "MaxUnpool2D", "MemoryUnit", "Module", "ModuleError", "PRelu", "Replicate",
+    "Reshape", "SoftMax",
     "clip", "elu", "leakyRelu", "relu", "sigmoid", "softPlus", "tanh",
 ]
