@@ -3,7 +3,7 @@
 import numpy as np
 
 from minidl.Backend import gpuarray
-from minidl.Modules import BatchNormAxes, ConvND, Identity, Linear
+from minidl.Modules import BatchNormAxes, ConvND, Identity, Linear, PRelu
 
 
 class Case:
@@ -42,7 +42,7 @@ class Case:
 
     @property
     def isTrained(self):
-        return (issubclass(self.kind, (Linear, ConvND))
+        return (issubclass(self.kind, (Linear, ConvND, PRelu))
                 or self.isBatchNorm and self.kwargs.get("affine", True))
 
     @property

@@ -9,9 +9,12 @@ from minidl.Modules import (
     BatchNormAxes,
     BatchNormND,
     Dropout,
+    Dropout2D,
     Flatten,
+    Gelu,
     Identity,
     Linear,
+    PRelu,
     Reshape,
     SoftMax,
 )
@@ -106,6 +109,26 @@ def norms():
             yield batchNormAxes(shape, axes, **options)
 
 
+def preluAndGelu():
+    shapes = [(3, 5), (1, 1), (2, 13, 1), (5, 1, 7), (3, 2, 11), (1, 67, 3), (2, 3, 5, 4),
+              (7, 2, 1, 3), (131, 17), (2, 5, 67, 31), (1, 2, 3, 1, 5), (3, 4, 2, 3, 2)]
+    for shape in shapes:
+        wrong = [(shape[0], shape[1] + 1, *shape[2:]), shape[:1]]
+        yield Case(PRelu, shape[1], shape=shape, wrong=wrong)
+        yield Case(PRelu, shape[1], shape=shape, wrong=wrong, sharedMaps=True)
+        yield Case(Gelu, shape=shape)
+    yield Case(Gelu, shape=(13,))
+
+
+def mapDropouts():
+    for p, shape in ((0.5, (3, 5, 2)), (0.1, (2, 7, 3, 4)), (0, (1, 1, 1)), (0.9, (5, 13, 1, 1)),
+                     (0.3, (1, 67, 11)), (0.5, (2, 3, 17, 5)), (0.75, (4, 1, 7, 7)),
+                     (0.2, (3, 2, 1, 131)), (0.5, (2, 3, 2, 3, 5)), (0.6, (1, 2, 31, 37))):
+        yield Case(Dropout2D, p, shape=shape, wrong=[shape[:2], (*shape, 0)])
+    yield Case(Dropout2D, 0.5, shape=(3, 4, 2, 5), inplace=True)
+    yield Case(Dropout2D, 0.5, shape=(3, 4, 2, 5), slicing=slice(7, 101, 3))
+
+
 cases = [
     linear(5, 4, batch=3),
     linear(1, 1, batch=2),
@@ -168,6 +191,8 @@ cases = [
     batchNormND((1, 2, 3, 3, 1)),
     batchNormND((2, 1, 2, 3, 2, 2)),
     *norms(),
+    *preluAndGelu(),
+    *mapDropouts(),
     *mapsCases,
 ]
 trained = [case for case in cases if case.isTrained]

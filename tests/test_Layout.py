@@ -117,7 +117,7 @@ testedWith = {
     "FusedNorm": "NormFusing",
     "Ordered": "Sequential", "ConvGeometry": "ConvND", "Conv": "ConvND",
     "WindowND": "MaxPoolND", "PoolND": "MaxPoolND", "Pool": "MaxPoolND",
-    "MaxUnpool": "MaxUnpool2D",
+    "MaxUnpool": "MaxUnpool2D", "InputActivation": "Gelu",
     **{f"{kind}{nd}D": f"{kind}ND" for kind in ("AvgPool", "Conv", "Deconv", "MaxPool")
        for nd in (1, 2, 3)},
     "MapsModule": "Pad", "Pad1D": "Pad", "Pad2D": "Pad", "PadND": "Pad",
@@ -170,7 +170,7 @@ def test_kernel_files_use_the_shared_words_only(path):
     cuda = defined(code(folder / "Cuda.h"))
     ofNvcc = {  # CUDA C has these of its own
         "sqrt", "exp", "log", "log1p", "expm1", "tanh", "cos", "sin", "fabs", "fma", "pow",
-        "min", "max",
+        "erfc", "min", "max",
         "__umulhi"}
     ofLanguage = {"if", "for", "while", "return", "sizeof", "int", "real", "accum", "unsigned"}
 

@@ -1,3 +1,5 @@
+from math import prod
+
 from minidl.Backend import gpuarray
 from minidl.Backend.Ops.Dropout import dropout
 from minidl.Modules.Module import Module
@@ -36,7 +38,7 @@ class Dropout(Module):
         if not self.train:
             self.data = data
             return
-        self.rands = self.rng.bits(data.size)
+        self.rands = self.rng.bits(self.numberOfRands(data.shape))
         self.data = self.drop(data)
 
     def updateGrad(self, grad):
@@ -44,14 +46,16 @@ class Dropout(Module):
 
     def drop(self, array):
         if self.slicing is None:
-            return dropout(array, self.rands, self.partition, 1 / (1 - self.p),
-                           out=array if self.inplace else None)
-
+            return self.dropped(array, out=array if self.inplace else None)
         result = array if self.inplace else array.copy()
-        part = result.reshape(-1)[self.slicing]
-        rands = self.rands[self.slicing].copy()
-        part[...] = dropout(part.copy(), rands, self.partition, 1 / (1 - self.p))
+        result.reshape(-1)[self.slicing] = self.dropped(array).reshape(-1)[self.slicing].copy()
         return result
+
+    def numberOfRands(self, shape):
+        return prod(shape)
+
+    def dropped(self, array, out=None):
+        return dropout(array, self.rands, self.partition, 1 / (1 - self.p), out)
 
     def reset(self):
         super().reset()

@@ -31,7 +31,9 @@ from minidl.Modules.Deconv3D import Deconv3D
 from minidl.Modules.DeconvND import DeconvND
 from minidl.Modules.DepthConcat import DepthConcat
 from minidl.Modules.Dropout import Dropout
+from minidl.Modules.Dropout2D import Dropout2D
 from minidl.Modules.Flatten import Flatten
+from minidl.Modules.Gelu import Gelu
 from minidl.Modules.GlobalAvgPool import GlobalAvgPool
 from minidl.Modules.GroupNorm import GroupNorm
 from minidl.Modules.Identity import Identity
@@ -50,6 +52,7 @@ from minidl.Modules.Module import MemoryUnit, Module, ModuleError
 from minidl.Modules.Pad1D import Pad1D
 from minidl.Modules.Pad2D import Pad2D
 from minidl.Modules.PadND import PadMode
+from minidl.Modules.PRelu import PRelu
 from minidl.Modules.Replicate import Replicate
 from minidl.Modules.Reshape import Reshape
 from minidl.Modules.SoftMax import SoftMax
@@ -63,10 +66,10 @@ __all__ = [
     "Activation", "ActivationType", "Add", "AvgPool1D", "AvgPool2D", "AvgPool3D", "AvgPoolND",
     "BatchNorm", "BatchNorm1D", "BatchNorm2D", "BatchNorm3D", "BatchNormAxes", "BatchNormND",
     "Conv1D", "Conv2D", "Conv3D", "ConvND", "CrossMapLRN", "Deconv1D", "Deconv2D", "Deconv3D",
-    "DeconvND", "DepthConcat", "Dropout", "Flatten", "GlobalAvgPool", "GroupNorm", "Identity",
-    "InitScheme", "InstanceNorm2D", "LCN", "LayerNorm", "Linear", "MapLRN", "MaxPool1D",
-    "MaxPool2D", "MaxPool3D", "MaxPoolND", "MaxUnpool2D", "MemoryUnit", "Module", "ModuleError",
-    "Pad1D", "Pad2D", "PadMode", "Replicate", "Reshape", "SoftMax", "SpatialTf", "SubtractMean",
-    "Upsample2D", "Upsample3D", "UpsampleMode",
+    "DeconvND", "DepthConcat", "Dropout", "Dropout2D", "Flatten", "Gelu", "GlobalAvgPool",
+    "GroupNorm", "Identity", "InitScheme", "InstanceNorm2D", "LCN", "LayerNorm", "Linear", "MapLRN",
+    "MaxPool1D", "MaxPool2D", "MaxPool3D", "MaxPoolND", "MaxUnpool2D", "MemoryUnit", "Module",
+    "ModuleError", "PRelu", "Pad1D", "Pad2D", "PadMode", "Replicate", "Reshape", "SoftMax",
+    "SpatialTf", "SubtractMean", "Upsample2D", "Upsample3D", "UpsampleMode",
     "clip", "elu", "leakyRelu", "relu", "sigmoid", "softPlus", "tanh",
 ]

@@ -7,10 +7,13 @@ from minidl.Backend import gpuarray
 from minidl.Modules import (
     AvgPoolND,
     DeconvND,
+    Dropout2D,
+    Gelu,
     GlobalAvgPool,
     MaxPool2D,
     MaxPoolND,
     MaxUnpool2D,
+    PRelu,
 )
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
@@ -109,3 +112,28 @@ def test_transposed_convolutions(shape, outmaps, size, options, rng):
 
     assertClose(module.getVar("W").grad.get(), peer.weight.grad)
     assertClose(module.getVar("b").grad.get().ravel(), peer.bias.grad)
+
+
+@pytest.mark.parametrize("sharedMaps", [False, True])
+@pytest.mark.parametrize("shape", [(33, 7), (3, 5, 11), (2, 67, 7, 7), (1, 2, 3, 4, 5)], ids=str)
+def test_prelu(shape, sharedMaps, rng):
+    module = PRelu(shape[1], sharedMaps=sharedMaps)
+    peer = torch.nn.PReLU(1 if sharedMaps else shape[1])
+
+    passes(module, peer, shape, rng)
+
+    assertClose(module.getVar("slopes").grad.get(), peer.weight.grad)
+
+
+def test_gelu(rng):
+    passes(Gelu(), torch.nn.GELU(), (131, 67), rng)
+
+
+def test_dropout_of_maps_scales_what_it_keeps(rng):
+    x = np.ones((50, 20, 3, 2), np.float32)
+
+    ours = Dropout2D(0.3)(gpuarray.to_gpu(x)).get()
+    theirs = functional.dropout2d(torch.from_numpy(x), 0.3).numpy()
+
+    np.testing.assert_allclose(ours.max(), theirs.max(), 1e-6)
+    assert set(np.unique(ours)) <= {0, ours.max()}

@@ -7,3 +7,15 @@ __global__ void dropout(
     GRID_LOOP(i, size)
         y[i] = rands[i] < partition ? scale * x[i] : 0;
 }
+
+
+// The same with a random number for each map of `inner` elements; one block for each map.
+__global__ void dropMaps(
+    const real *x, const unsigned *rands, real *y, int inner, unsigned partition, accum scale)
+{
+    bool isKept = rands[blockIdx.x] < partition;
+    x += blockIdx.x * inner;
+    y += blockIdx.x * inner;
+    BLOCK_LOOP(i, inner)
+        y[i] = isKept ? scale * x[i] : 0;
+}

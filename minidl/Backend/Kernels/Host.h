@@ -76,6 +76,7 @@ __device__ double log(double x) { return __builtin_log(x); }
 __device__ double log1p(double x) { return __builtin_log1p(x); }
 __device__ double expm1(double x) { return __builtin_expm1(x); }
 __device__ double tanh(double x) { return __builtin_tanh(x); }
+__device__ double erfc(double x) { return __builtin_erfc(x); }
 __device__ double cos(double x) { return __builtin_cos(x); }
 __device__ double sin(double x) { return __builtin_sin(x); }
 __device__ double fabs(double x) { return __builtin_fabs(x); }
@@ -144,4 +145,26 @@ __device__ float tanh(float x)
     float size = __builtin_fabsf(x);
     float e = expm1(2 * (size > 20 ? 20 : size));
     return __builtin_copysignf(e / (e + 2), x);
+}
+
+// erfc(z) = exp(-z^2) t P(t) for z > 0 and t = 1 / (1 + z / 2). P is the polynomial of its degree
+// with the least relative error up to z = 10.5, 5e-8; what z^2 loses in rounding comes back as
+// 1 - rest.
+__device__ float erfc(float x)
+{
+    float z = __builtin_fabsf(x);
+    z = z > 10.5f ? 10.5f : z;
+    float t = 1 / __builtin_fmaf(z, 0.5f, 1.0f);
+    float square = z * z, rest = __builtin_fmaf(z, z, -square);
+    float p = -0.0591933099f;
+    p = __builtin_fmaf(p, t, 0.285182741f);
+    p = __builtin_fmaf(p, t, -0.488460735f);
+    p = __builtin_fmaf(p, t, 0.279512466f);
+    p = __builtin_fmaf(p, t, -0.0276233693f);
+    p = __builtin_fmaf(p, t, 0.203109905f);
+    p = __builtin_fmaf(p, t, 0.242996616f);
+    p = __builtin_fmaf(p, t, 0.282390067f);
+    p = __builtin_fmaf(p, t, 0.282085575f);
+    float upper = exp(-square) * (1 - rest) * p * t;
+    return x < 0 ? 2 - upper : upper;
 }
