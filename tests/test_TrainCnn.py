@@ -1,0 +1,70 @@
+"""examples/trainCnn.py, in processes of its own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.Datasets.Files import cifarBatches, writeMnist
+from tests.Processes import run, start
+
+path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+example = "examples/trainCnn.py"
+
+
+def lines(*arguments):
+    return run("", example, *map(str, arguments), PYTHONPATH=path)[0].splitlines()
+
+
+def refused(*arguments):
+    """What a process says that ends with an error."""
+    process = start("", example, *map(str, arguments), PYTHONPATH=path)
+    out, err = process.communicate()
+    assert process.returncode == 1 and "Traceback" not in err
+    return err
+
+
+def test_digits_are_known_and_a_file_gives_the_same_accuracy(tmp_path):
+    net, picture = tmp_path / "net.hdf", tmp_path / "net.png"
+
+    trained = lines("--save", net, "--plot", picture)
+    loaded = lines("--load", net)
+
+    assert float(trained[-1].removeprefix("test accuracy: ")) >= 0.985
+    assert loaded[-1] == trained[-1]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_training_goes_on_where_a_file_ends(tmp_path):
+    net = tmp_path / "net.hdf"
+    lines("--epochs", 2, "--save", net)
+
+    resumed = lines("--resume", net, "--save", net, "--epochs", 4)
+
+    assert f"loaded {net}, after epoch 2" in resumed
+    assert [line.split(":")[0] for line in resumed if line.startswith("epoch")] == [
+        "epoch   3", "epoch   4"]
+    assert f"loaded {net}, after epoch 4" in lines("--load", net)
+
+
+@pytest.mark.parametrize("data", ["mnist", "fashion", "cifar10"])
+def test_data_sets_are_read_from_their_files(data, tmp_path, rng):
+    if data == "cifar10":
+        for name, content in cifarBatches(rng)[0].items():
+            (tmp_path / name).write_bytes(content)
+    else:
+        writeMnist(tmp_path, rng)
+
+    found = lines("--data", data, "--folder", tmp_path, "--epochs", 1, "--batch", 5,
+                  "--plot", tmp_path / "net.png")
+
+    assert found[1].startswith("epoch   1: loss ") and found[-1].startswith("test accuracy: ")
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (("--data", "mnist"), "--data mnist needs --folder"),
+    (("--data", "cifar10", "--folder", "/nowhere"), "there is no folder /nowhere"),
+    (("--load", "/nowhere/net.hdf"), "/nowhere/net.hdf"),
+])
+def test_what_is_missing_is_told_in_one_sentence(arguments, words):
+    assert words in refused(*arguments)
