@@ -58,7 +58,8 @@ def test_data_sets_are_read_from_their_files(data, tmp_path, rng):
     found = lines("--data", data, "--folder", tmp_path, "--epochs", 1, "--batch", 5,
                   "--plot", tmp_path / "net.png")
 
-    assert found[1].startswith("epoch   1: loss ") and found[-1].startswith("test accuracy: ")
+    assert any(line.startswith("epoch   1: loss ") for line in found)
+    assert found[-1].startswith("test accuracy: ")
 
 
 @pytest.mark.parametrize("arguments, words", [

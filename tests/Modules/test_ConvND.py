@@ -27,9 +27,9 @@ cases = [  # (shape of data, outmaps, size, other arguments)
     ((2, 2, 6, 6), 3, 2, dict(stride=4)),
     ((7, 3, 1, 1), 5, 1, {}),
     ((2, 17, 4, 4), 49, 4, dict(pad=3)),
-    ((3, 17, 9, 7), 33, 3, dict(pad=1)),
-    ((2, 16, 6, 5), 16, 3, {}),
-    ((1, 16, 4, 4), 16, 3, dict(pad=2)),
+    ((3, 33, 9, 7), 35, 3, dict(pad=1)),
+    ((2, 32, 6, 5), 32, 3, {}),
+    ((1, 37, 4, 4), 49, 3, dict(pad=2)),
     ((5, 40, 13, 30), 50, 3, dict(pad=(1, 2), useBias=False)),
     ((1, 2, 3, 4, 5), 3, 2, {}),
     ((2, 3, 5, 3, 4), 4, (2, 3, 1), dict(pad=(0, 1, 0), stride=(1, 2, 1))),
@@ -79,7 +79,7 @@ def test_output_is_the_cross_correlation(shape, outmaps, size, arguments, rng):
 
 @pytest.mark.parametrize("exact", [True, False])
 @pytest.mark.parametrize("shape, maps", [
-    ((33, 16, 8, 8), 16), ((9, 33, 17, 15), 65), ((3, 64, 28, 28), 32), ((2, 256, 32, 32), 32)])
+    ((33, 32, 8, 8), 32), ((9, 33, 17, 15), 65), ((3, 64, 28, 28), 32), ((2, 256, 32, 32), 32)])
 def test_single_precision_is_near_double(shape, maps, exact, rng, monkeypatch):
     monkeypatch.setattr(Config, "exactConvolution", exact)
     x, g = rng.standard_normal(shape), rng.standard_normal((shape[0], maps, *shape[2:]))

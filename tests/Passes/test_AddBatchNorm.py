@@ -3,7 +3,7 @@ import pytest
 
 from minidl.Backend import gpuarray
 from minidl.Containers import Sequential
-from minidl.Modules import Activation, BatchNorm, Linear, ModuleError, SoftMax
+from minidl.Modules import Activation, BatchNorm, Conv2D, Linear, ModuleError, SoftMax
 from minidl.Passes import batchNorm
 from tests.Gradients import checkGradients
 
@@ -43,6 +43,20 @@ def test_the_nonlinearity_comes_behind_the_norm(rng):
     y = net(gpuarray.to_gpu(x.astype(np.float32))).get()
     np.testing.assert_allclose(y, expected, 1e-4, 1e-4)
     checkGradients(net[1:], rng.standard_normal((7, 5)), rng)
+
+
+def test_a_convolution_gets_a_norm_of_its_maps(rng):
+    net = Sequential().append(Conv2D(3, 5, 3, name="conv")).append(Activation("relu"))
+
+    batchNorm(net, sscale=0)
+
+    assert named(net)[:2] == [("Conv2D", "conv"), ("BatchNormND", "conv_bn")]
+    assert net["conv"].b is None and net["conv_bn"].maps == 5
+    y = net(gpuarray.to_gpu(rng.standard_normal((4, 3, 7, 6)).astype(np.float32))).get()
+    alone = net["conv"].data.get().astype(np.float64)
+    axes = dict(axis=(0, 2, 3), keepdims=True)
+    expected = (alone - alone.mean(**axes)) / np.sqrt(alone.var(**axes) + 1e-5)
+    np.testing.assert_allclose(y, np.maximum(expected, 0), 1e-5, 1e-5)
 
 
 def test_a_name_of_ones_own():

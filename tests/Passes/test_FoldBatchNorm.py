@@ -1,9 +1,22 @@
 import numpy as np
 import pytest
 
+from minidl import Config
 from minidl.Backend import gpuarray
 from minidl.Containers import Parallel, Sequential
-from minidl.Modules import Activation, BatchNorm, BatchNormAxes, Linear
+from minidl.Modules import (
+    Activation,
+    BatchNorm,
+    BatchNorm1D,
+    BatchNorm2D,
+    BatchNorm3D,
+    BatchNormAxes,
+    Conv1D,
+    Conv2D,
+    Conv3D,
+    Deconv2D,
+    Linear,
+)
 from minidl.Passes import foldBatchNorm
 
 
@@ -14,8 +27,8 @@ def linear(rng, insize, outsize, **arguments):
     return module
 
 
-def norm(rng, size, **options):
-    module = BatchNorm(size, sscale=0.5, **options)
+def norm(rng, size, kind=BatchNorm, **options):
+    module = kind(size, sscale=0.5, **options)
     module.bias.set(rng.standard_normal(module.bias.shape).astype(np.float32))
     module.mean.set(rng.standard_normal(module.mean.shape).astype(np.float32))
     module.var.set(rng.uniform(0.1, 3, module.var.shape).astype(np.float32))
@@ -41,6 +54,30 @@ def test_a_norm_becomes_part_of_the_linear_before_it(arguments, options, rng):
 
     assert [type(mod) for mod in net] == [Linear, Activation, Linear]
     assert not net.train and net[0].useBias and "b" in net[0].vars
+    np.testing.assert_allclose(evaluated(net, x), expected, 1e-5, 1e-5)
+
+
+@pytest.mark.parametrize("conv, kind, shape", [
+    (lambda **kw: Conv1D(4, 6, 3, pad=1, groups=2, **kw), BatchNorm1D, (3, 4, 11)),
+    (lambda **kw: Conv2D(3, 5, 3, stride=2, **kw), BatchNorm2D, (2, 3, 9, 7)),
+    (lambda **kw: Conv2D(33, 40, 3, pad=1, **kw), BatchNorm2D, (2, 33, 8, 8)),
+    (lambda **kw: Conv3D(2, 3, 2, **kw), BatchNorm3D, (2, 2, 4, 3, 5)),
+    (lambda **kw: Deconv2D(4, 6, 3, stride=2, groups=2, **kw), BatchNorm2D, (2, 4, 5, 3)),
+], ids=["Conv1D", "Conv2D", "many maps", "Conv3D", "Deconv2D"])
+@pytest.mark.parametrize("useBias", [True, False])
+def test_a_norm_becomes_part_of_the_convolution_before_it(
+        conv, kind, shape, useBias, rng, monkeypatch):
+    monkeypatch.setattr(Config, "exactConvolution", True)
+    module = conv(useBias=useBias)
+    if useBias:
+        module.b.set(rng.standard_normal(module.b.shape).astype(np.float32))
+    net = Sequential().append(module).append(norm(rng, module.outmaps, kind))
+    x = rng.standard_normal(shape).astype(np.float32)
+    expected = evaluated(net, x)
+
+    foldBatchNorm(net)
+
+    assert [type(mod) for mod in net] == [type(module)] and "b" in module.vars
     np.testing.assert_allclose(evaluated(net, x), expected, 1e-5, 1e-5)
 
 

@@ -174,7 +174,7 @@ def isForWinograd(g, isBack, dtype):
     isFit = (dtype.char == "f" and g.window == (1, 3, 3) and g.groups == g.size[0] == 1
              and g.stride == g.dilation == (1, 1, 1) and g.pad[0] == 0)
     return (isFit and (not isBack or max(g.pad) <= 2)
-            and 16 <= min(g.ins, g.outs) and max(g.ins, g.outs) <= 256
+            and 32 <= min(g.ins, g.outs) and max(g.ins, g.outs) <= 256
             and min(*g.places[1:], *g.size[1:]) >= 4)
 
 
