@@ -37,11 +37,11 @@ def main():
         parser.error(f"no subject {', '.join(unknown)}; there are {', '.join(subjects)}")
 
     rows = []
-    print(f"{'work':34} {'minidl us':>10} {'peer us':>10} {'ratio':>7} {'goal':>6}")
+    print(f"{'work':47} {'minidl us':>10} {'peer us':>10} {'ratio':>7} {'goal':>6}")
     for subject in args.subjects or subjects:
         for row in importlib.import_module(f"benchmarks.{subject}").measure():
             rows.append(row)
-            print(f"{row.work:34} {row.minidl:10.1f} {shown(row.peer):>10} "
+            print(f"{row.work:47} {row.minidl:10.1f} {shown(row.peer):>10} "
                   f"{shown(row.ratio, 2):>7} {shown(row.goal, 2):>6}", flush=True)
     if args.save:
         save(rows)

@@ -5,7 +5,6 @@ import numpy as np
 
 from minidl import Config
 from minidl.Datasets.Cache import Cache, digest
-from minidl.Datasets.Download import fetch
 from minidl.Datasets.Rows import Rows
 from minidl.Datasets.Source import DatasetError
 from minidl.Progress import progress
@@ -132,6 +131,8 @@ class DataLoader:
                 self.fail(f"{byName[name]} must have the {algorithm} {expected}, has {found}")
 
     def download(self, folder, log):
+        from minidl.Datasets.Download import fetch  # http takes long to import
+
         for name in self.files:
             if not (folder / name).is_file():
                 fetch(self.url + name, folder / name, type(self).__name__, log)
