@@ -22,9 +22,10 @@ demo: .venv/demo compiler
 test: install
 	@MINIDL_BACKEND=cpu $(python) -m pytest
 
-# A stand-in for CUDA's driver and compiler, and the unchanged PyCUDA on it, in .hostcuda.
+# A stand-in for CUDA's driver and compiler, and the unchanged PyCUDA on it, in .hostcuda. It has one
+# thread: the tests are shared out to processes.
 test-cuda: install
-	@$(python) -m tests.CudaRun -m pytest
+	@$(python) -m tests.CudaRun -m pytest --numprocesses auto
 
 kernels = tests/Backend/Ops tests/Cost tests/Modules/test_BatchNormNumbers.py \
 	tests/Modules/test_Activation.py tests/Modules/test_SoftMax.py tests/Modules/test_Dropout.py \

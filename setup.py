@@ -27,7 +27,7 @@ setup(
         "compiler": ["ziglang"],  # a C++ compiler as a package, for machines that have none
         "progress": progress,
         "plot": plot,
-        "test": ["pytest", "ruff", "setuptools>=70.1", *progress, *plot],
+        "test": ["pytest", "pytest-xdist", "ruff", "setuptools>=70.1", *progress, *plot],
         "compare": ["torch==2.13.0"],  # the peer of tests and benchmarks; minidl never imports it
     },
     classifiers=[

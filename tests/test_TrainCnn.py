@@ -5,11 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from minidl.Backend import Device
 from tests.Datasets.Files import cifarBatches, writeMnist
 from tests.Processes import run, start
 
 path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
 example = "examples/trainCnn.py"
+
+
+@pytest.fixture
+def fastDevice():
+    if "stand-in" in Device.current().describe():
+        pytest.skip("the stand-in for a GPU takes minutes for an epoch")
 
 
 def lines(*arguments):
@@ -24,7 +31,7 @@ def refused(*arguments):
     return err
 
 
-def test_digits_are_known_and_a_file_gives_the_same_accuracy(tmp_path):
+def test_digits_are_known_and_a_file_gives_the_same_accuracy(tmp_path, fastDevice):
     net, picture = tmp_path / "net.hdf", tmp_path / "net.png"
 
     trained = lines("--save", net, "--plot", picture)
@@ -35,7 +42,7 @@ def test_digits_are_known_and_a_file_gives_the_same_accuracy(tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_training_goes_on_where_a_file_ends(tmp_path):
+def test_training_goes_on_where_a_file_ends(tmp_path, fastDevice):
     net = tmp_path / "net.hdf"
     lines("--epochs", 2, "--save", net)
 
