@@ -1,6 +1,6 @@
 // How a tuned twin of batch normalization launches: grids of Walks.h, in phases.
 
-enum { streamedBytes = 8 << 20 };
+enum { streamedBytes = 8 << 20, aloneBytes = 1 << 19 };
 
 // A tensor that the caches will not keep is better streamed past them.
 template <class Grid>
@@ -34,11 +34,22 @@ static inline Found merged(const Grid &grid, const Scratch<Found> &found, long m
 }
 
 
+// work(0), work(1), ... of a grid. The caller has done all of a small one before others are awake.
+template <class Grid, class Work>
+static inline void overParts(const Grid &grid, long parts, const Work &work)
+{
+    if (grid.size() * sizeof(real) > aloneBytes)
+        overBlocks(parts, work);
+    else
+        for (long n = 0; n < parts; ++n)
+            work(n);
+}
+
 // work(block, slab) for all of a grid
 template <class Grid, class Work>
 static inline void overSlabs(const Grid &grid, const Work &work)
 {
-    overBlocks(grid.blocks * grid.slabs, [&](long n)
+    overParts(grid, grid.blocks * grid.slabs, [&](long n)
     {
         work(n / grid.slabs, n % grid.slabs);
         endStreams();
@@ -67,7 +78,7 @@ static inline void inPhases(
     else
     {
         overSlabs(grid, gather);
-        overBlocks(grid.blocks, finishMaps);
+        overParts(grid, grid.blocks, finishMaps);
         overSlabs(grid, write);
     }
 }
