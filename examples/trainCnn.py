@@ -71,6 +71,9 @@ def readData(args):
         return Digits().split()
     if args.folder is None:
         raise SystemExit(f"--data {args.data} needs --folder, where its files are")
+    if args.data == "fashion" and args.download:
+        raise SystemExit("--download knows where MNIST and CIFAR-10 are: put the files of "
+                         "Fashion-MNIST, which have the names of MNIST's, into --folder")
     loader = Cifar10Loader() if args.data == "cifar10" else MnistLoader()
     return loader.split(args.folder, download=args.download)
 
@@ -177,8 +180,9 @@ def parseArguments():
     parser.add_argument("--seed", type=int, default=1, help="of weights, order and augmentation")
     parser.add_argument("--backend", default=Config.backend, help="auto, cpu or cuda")
     parser.add_argument("--save", metavar="FILE", help="write the weights here, as h5")
-    parser.add_argument("--load", metavar="FILE", help="read weights, and do not train")
-    parser.add_argument("--resume", metavar="FILE", help="read weights, and train on to --epochs")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--load", metavar="FILE", help="read weights, and do not train")
+    source.add_argument("--resume", metavar="FILE", help="read weights, and train on to --epochs")
     parser.add_argument("--plot", metavar="FILE",
                         help="draw curves, confusion matrix and first filters to a picture")
     return parser.parse_args()

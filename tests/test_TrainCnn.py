@@ -72,6 +72,7 @@ def test_data_sets_are_read_from_their_files(data, tmp_path, rng):
 @pytest.mark.parametrize("arguments, words", [
     (("--data", "mnist"), "--data mnist needs --folder"),
     (("--data", "cifar10", "--folder", "/nowhere"), "there is no folder /nowhere"),
+    (("--data", "fashion", "--folder", "/nowhere", "--download"), "put the files of Fashion-MNIST"),
     (("--load", "/nowhere/net.hdf"), "/nowhere/net.hdf"),
 ])
 def test_what_is_missing_is_told_in_one_sentence(arguments, words):
