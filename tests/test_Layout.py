@@ -114,7 +114,7 @@ testedWith = {
     "__main__": "Doctor", "Matrix": "MatMul", "CTypes": "ElementwiseKernel",
     "Window": "ElementwiseKernel",
     "Axes": "Functional", "BatchNormInfer": "BatchNormInferTwin", "HostText": "BatchNormTwin",
-    "FusedNorm": "NormFusing",
+    "FusedNorm": "NormFusing", "Affine": "FoldBatchNorm",
     "Ordered": "Sequential", "ConvGeometry": "ConvND", "Conv": "ConvND",
     "WindowND": "MaxPoolND", "PoolND": "MaxPoolND", "Pool": "MaxPoolND",
     "MaxUnpool": "MaxUnpool2D", "InputActivation": "Gelu",

@@ -3,13 +3,14 @@ import numpy as np
 from minidl.Backend import gpuarray
 from minidl.Backend.ConvGeometry import geometry
 from minidl.Backend.Ops import Conv as Ops
+from minidl.Modules.Affine import Affine
 from minidl.Modules.BatchNormND import BatchNormND
 from minidl.Modules.InitScheme import createTensorWithScheme
 from minidl.Modules.Module import isCount
 from minidl.Modules.WindowND import WindowND
 
 
-class ConvND(WindowND):
+class ConvND(Affine, WindowND):
     """
     Slides filters over data: the cross-correlation of each group of maps with its filters.
 
@@ -92,30 +93,10 @@ class ConvND(WindowND):
         """The shape of W in as many axes as data have."""
         return self.W.shape[:2] + self.W.shape[-self.nd:]
 
-    # What minidl.Passes asks of a module that multiplies by weights
-
     def newNorm(self, **options):
-        """A batch normalization of what comes out."""
         return BatchNormND(self.nd, self.outmaps, **options)
 
-    def dropBias(self):
-        self.vars.pop("b", None)
-        self.b, self.useBias = None, False
-        self.blueprint["scheme"]["useBias"] = False
-
-    def foldIn(self, slope, offset):
-        """Changes W and b so that slope * y + offset comes out; host arrays of outmaps numbers."""
-        W = self.W.get().astype(np.float64) * self.alongOut(slope)
-        self.W.set(W.astype(self.W.dtype))
-        b = offset if self.b is None else self.b.get().astype(np.float64).ravel() * slope + offset
-        if self.b is None:
-            self.newVar("b", b.reshape(self.biasShape()))
-            self.useBias = self.blueprint["scheme"]["useBias"] = True
-        else:
-            self.b.set(b.reshape(self.b.shape).astype(self.b.dtype))
-
     def alongOut(self, values):
-        """A number for each map that comes out, in a shape that numpy stretches over W."""
         return values.reshape(-1, *(1,) * (self.W.ndim - 1))
 
     # Checks

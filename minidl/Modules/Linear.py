@@ -4,12 +4,13 @@ from minidl.Backend import gpuarray
 from minidl.Backend.Ops import Vector
 from minidl.Backend.Ops.MatMul import matMul
 from minidl.Modules.Activation import Activation, relu
+from minidl.Modules.Affine import Affine
 from minidl.Modules.BatchNorm import BatchNorm
 from minidl.Modules.InitScheme import createTensorWithScheme
 from minidl.Modules.Module import Module
 
 
-class Linear(Module):
+class Linear(Affine, Module):
     """
     An affine map of each sample.
 
@@ -44,7 +45,7 @@ class Linear(Module):
         W = createTensorWithScheme(initscheme, shape, wscale, factorTranspose=transpose)
         self.newVar("W", gpuarray.empty(shape).get() if W is None else W)
         if useBias:
-            self.newVar("b", np.zeros(outsize))
+            self.newVar("b", np.zeros(self.biasShape()))
 
     def updateData(self, data):
         self.data = matMul(data, self.W, bias=self.b, transB=self.transpose)
@@ -72,27 +73,14 @@ class Linear(Module):
         if self.useBias and (b := self.vars["b"]).grad is not None:
             Vector.sumRows(grad, out=b.grad, alpha=scale, beta=momentum)
 
-    # What minidl.Passes asks of a module that multiplies by weights
-
     def newNorm(self, **options):
-        """A batch normalization of what comes out."""
         return BatchNorm(self.outsize, **options)
 
-    def dropBias(self):
-        self.vars.pop("b", None)
-        self.b, self.useBias = None, False
-        self.blueprint["scheme"]["useBias"] = False
+    def biasShape(self):
+        return (self.outsize,)
 
-    def foldIn(self, slope, offset):
-        """Changes W and b so that slope * y + offset comes out; host arrays of outsize numbers."""
-        W = self.W.get().astype(np.float64) * (slope[:, None] if self.transpose else slope)
-        self.W.set(W.astype(self.W.dtype))
-        b = offset if self.b is None else self.b.get().astype(np.float64) * slope + offset
-        if self.b is None:
-            self.newVar("b", b)
-            self.useBias = self.blueprint["scheme"]["useBias"] = True
-        else:
-            self.b.set(b.astype(self.b.dtype))
+    def alongOut(self, values):
+        return values[:, None] if self.transpose else values
 
     def checkDataShape(self, shape):
         if self.W is None:

@@ -1,0 +1,26 @@
+import numpy as np
+
+
+class Affine:
+    """
+    What minidl.Passes asks of a module that multiplies by weights W and adds a bias b, or none.
+
+    The module gives `newNorm(**options)`, a batch normalization of what comes out; biasShape(); and
+    alongOut(values), a number for each map that comes out in a shape that numpy stretches over W.
+    """
+
+    def dropBias(self):
+        self.vars.pop("b", None)
+        self.b, self.useBias = None, False
+        self.blueprint["scheme"]["useBias"] = False
+
+    def foldIn(self, slope, offset):
+        """Changes W and b so that slope * y + offset comes out; host arrays, a number each map."""
+        W = self.W.get().astype(np.float64) * self.alongOut(slope)
+        self.W.set(W.astype(self.W.dtype))
+        if self.b is None:
+            self.newVar("b", offset.reshape(self.biasShape()))
+            self.useBias = self.blueprint["scheme"]["useBias"] = True
+        else:
+            b = self.b.get().astype(np.float64).ravel() * slope + offset
+            self.b.set(b.reshape(self.b.shape).astype(self.b.dtype))
