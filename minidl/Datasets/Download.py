@@ -5,7 +5,7 @@ import http.client
 
 from minidl import Config
 from minidl.Datasets.Source import DatasetError, opened
-from minidl.GuardedFile import replacing
+from minidl.AtomicFile import replacing
 
 mostBytes = 2 ** 30
 pieceBytes = 2 ** 20
