@@ -1,4 +1,4 @@
-"""Files that are replaced in one step: at any moment the old one is there, or the new one, whole."""
+"""Files that are replaced in one step: there is always the old one or the new one, whole."""
 
 import contextlib
 import errno

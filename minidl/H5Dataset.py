@@ -1,8 +1,8 @@
 """
 Datasets of h5 files that may be hostile: what is refused unread, and a reader that bounds memory.
 
-HDF5 inflates a compressed chunk to whatever size its bytes say, and has crashed in other filters. So
-chunks are inflated here, up to the size that they must have.
+HDF5 inflates a compressed chunk to whatever size its bytes say, and has crashed in other filters.
+So chunks are inflated here, up to the size that they must have.
 """
 
 import itertools

@@ -18,7 +18,8 @@ import numpy as np
 
 from minidl.AtomicFile import replacing
 from minidl.Backend.Precision import isFloating
-from minidl.GuardedFile import Guarded, WeightsError, binary, reading, told, writing
+from minidl.Guarded import Guarded
+from minidl.GuardedFile import WeightsError, binary, reading, told, writing
 from minidl.Seal import blockSize, bodyStart, sealOf
 
 
@@ -160,8 +161,8 @@ def loadContainerAttrs(module, root, group, problems):
 
 def seal(path):
     """
-    Seals an h5 file that has no seal, or that was changed on purpose since, in one step. From then on
-    it is taken for whole: seal what you trust.
+    Seals an h5 file that has no seal, or that was changed on purpose since, in one step. From then
+    on it is taken for whole: seal what you trust.
     """
     with told(f"cannot seal {path}: "), binary(path) as file:
         start = bodyStart(file.read(2 * blockSize))

@@ -20,7 +20,7 @@ def make(seed=0):
 
 
 def sealed(image):
-    """The bytes of an h5 file under a seal, which takes the place of what stands before its data."""
+    """The bytes of an h5 file under a seal; what stood before its data is gone."""
     body = image[image.index(b"\x89HDF\r\n\x1a\n"):]
     seal = f"MINIDL1\n{hashlib.sha256(body).hexdigest()}\n{len(body)}\n"
     return seal.encode().ljust(512, b"\0") + body

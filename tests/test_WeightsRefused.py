@@ -148,7 +148,8 @@ def test_tells_all_that_does_not_fit_at_once():
 def test_tells_a_dozen_of_very_many():
     net = Sequential("net").extend(Linear(2, 2, name=f"lin{i}") for i in range(30))
 
-    with pytest.raises(ModuleError, match="lin0.W is missing; .*lin15.b is missing and 28 more$") as caught:
+    listed = "lin0.W is missing; .*lin15.b is missing and 28 more$"
+    with pytest.raises(ModuleError, match=listed) as caught:
         net.load(Sequential("net").save())
     assert len(str(caught.value)) <= 1000
 

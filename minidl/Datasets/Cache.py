@@ -11,7 +11,7 @@ import io
 from minidl import H5Dataset
 from minidl.AtomicFile import replacing
 from minidl.Datasets.Source import DatasetError
-from minidl.GuardedFile import Guarded, Problems, h5Errors
+from minidl.Guarded import Guarded, Problems, h5Errors
 
 mark = b"minidl data set 1\n"
 blockSize = 512
