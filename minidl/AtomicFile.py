@@ -61,11 +61,12 @@ def ownProcess():
 
 
 def startOf(pid):
-    """When the process began, in ticks since the machine did; None: there is no such process."""
+    """When the process began, in ticks since the machine did; None: there is none any more."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
+    return None if fields[0] in "ZX" else fields[19]
 
 
 def removeLeftOver(path):

@@ -42,11 +42,13 @@ class Guarded:
         self.bytesLeft = file.file.id.get_filesize() + H5Dataset.roomyBytes
         if name == "/":
             self.group = file
-        elif self.linkClass(file, name) is h5py.HardLink:
-            self.group = file[name]
-            if not isinstance(self.group, h5py.Group):
+        elif (link := self.linkClass(file, name)) is h5py.HardLink:
+            if file.get(name, getclass=True) is h5py.Group:
+                self.group = file[name]
+            else:
                 self.problems.append(f"{shown(name)} is no group")
-                self.group = None
+        elif link is not None:
+            self.problems.append(f"{shown(name)} must be a hard link, not a {link.__name__}")
 
     def __contains__(self, key):
         return self.group is not None and self.linkClass(self.group, key) is not None
