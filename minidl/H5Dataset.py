@@ -100,7 +100,10 @@ def readChunk(dataset, corner, filters):
 def inflated(data, size):
     """The `size` bytes that `data` unzips to."""
     stream = zlib.decompressobj()
-    data = stream.decompress(data, size + 1)
-    if len(data) > size or not stream.eof:
+    try:
+        data = stream.decompress(data, size + 1)
+    except zlib.error as error:
+        raise ValueError(f"a chunk does not unzip ({error})") from error
+    if len(data) != size or not stream.eof:
         raise ValueError("a chunk does not unzip to its size")
     return data

@@ -81,7 +81,8 @@ def test_a_file_without_a_seal_logs_one_line(tmp_path, logged, monkeypatch):
 def test_a_seal_that_is_required_is_missed(where, tmp_path, monkeypatch):
     path = tmp_path / "net.hdf"
     path.write_bytes(bare(make().save()))
-    source = {"path": path, "bytes": path.read_bytes(), "open": io.BytesIO(path.read_bytes())}[where]
+    image = path.read_bytes()
+    source = {"path": path, "bytes": image, "open": io.BytesIO(image)}[where]
 
     refused(source, r"it has no seal: minidl.Weights.seal\(path\)", requireSeal=True)
     monkeypatch.setattr(Config, "requireSeal", True)
@@ -106,7 +107,8 @@ def test_one_bit_of_the_file_changed(place):
 
 
 others = {
-    "zeros": b"", "text": b"a block of another program", "old mark": b"MINIDL0\n", "only": b"MINIDL1\n",
+    "zeros": b"", "text": b"a block of another program", "old mark": b"MINIDL0\n",
+    "only the mark": b"MINIDL1\n",
     "wrong sum": b"MINIDL1\n" + b"0" * 64 + b"\n",
     "data set": b"minidl data set 1\n" + b"0" * 64,
 }
@@ -219,7 +221,8 @@ def test_sealing_what_is_sealed_changes_nothing(tmp_path):
     assert (tmp_path / "net.hdf").read_bytes() == before
 
 
-@pytest.mark.parametrize("content", [b"", b"\x89HDF\r\n\x1a\n", b"words" * 300, make().save()[512:]])
+@pytest.mark.parametrize("content", [
+    b"", b"\x89HDF\r\n\x1a\n", b"words" * 300, make().save()[512:]])
 def test_what_is_no_h5_file_is_not_sealed(content, tmp_path):
     path = tmp_path / "net.hdf"
     path.write_bytes(content)
