@@ -165,7 +165,8 @@ print(refused, path.read_bytes() == net.save())
 
 def test_a_full_disk(tmp_path):
     """A file system of 64 KiB, seen by one process alone, which may need leave to mount it."""
-    outer = "import os, sys; os.execvp('unshare', ['unshare', '-rm', sys.executable, *sys.argv[1:]])"
+    outer = ("import os, sys; "
+             "os.execvp('unshare', ['unshare', '-rm', sys.executable, *sys.argv[1:]])")
     script = """
 import os, subprocess, sys
 from pathlib import Path
