@@ -95,6 +95,13 @@ def test_what_runs_text_from_files_is_never_used(path):
 
 
 @everySource
+def test_only_the_guard_reads_h5_files(path):
+    guard = "Guarded", "GuardedFile", "H5Dataset"
+    cache = ["Cache"]  # its datasets stay open: it asks the guard before
+    assert path.stem in (*guard, *cache) or "h5py" not in imported(path)
+
+
+@everySource
 def test_file_or_its_class_says_what_it_is(path):
     tree = ast.parse(path.read_text())
     classes = [node for node in tree.body if getattr(node, "name", None) == path.stem]
