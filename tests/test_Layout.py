@@ -23,7 +23,8 @@ floors = [
     ["minidl.Backend"],
     ["minidl.Backend.Ops"],
     ["minidl.Random", "minidl.Variable", "minidl.Functional", "minidl.Progress"],
-    ["minidl.Modules", "minidl.BatchNormFrom", "minidl.GuardedFile", "minidl.Weights"],
+    ["minidl.Modules", "minidl.BatchNormFrom", "minidl.AtomicFile", "minidl.Seal",
+     "minidl.H5Dataset", "minidl.Guarded", "minidl.GuardedFile", "minidl.Weights"],
     ["minidl.Datasets", "minidl.Transformers"],
     ["minidl.Containers", "minidl.Cost", "minidl.Optimizers"],
     ["minidl.Handlers", "minidl.Models", "minidl.Passes"],
@@ -111,6 +112,8 @@ def test_files_are_short_and_plain(path):
 testedWith = {
     "CpuDevice": "Runtime", "ElementLoop": "ElementwiseKernel", "Function": "SourceModule",
     "KernelText": "SourceModule", "Parameter": "SourceModule", "GuardedFile": "WeightsRefused",
+    "AtomicFile": "WeightsSaving", "H5Dataset": "WeightsHostile",
+    "Guarded": "WeightsHostile", "Seal": "WeightsSeal",
     "__main__": "Doctor", "Matrix": "MatMul", "CTypes": "ElementwiseKernel",
     "Window": "ElementwiseKernel",
     "Axes": "Functional", "BatchNormInfer": "BatchNormInferTwin", "HostText": "BatchNormTwin",

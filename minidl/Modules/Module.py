@@ -275,20 +275,23 @@ class Module:
              withBlueprint=False):
         """
         Writes all variables and attributes to the h5 file `hdf`: a path, which is replaced in one
-        step, or an open h5py file or group. None gives the file's bytes.
+        step, or an open h5py file or group. None gives the file's bytes. `compress` is for arrays
+        that shrink by a fifth; None: for none.
         """
         from minidl import Weights
 
         return Weights.save(self, hdf, name, compress, assumeUniqueNames, withBlueprint)
 
-    def load(self, hdf, name=None, assumeUniqueNames=False):
+    def load(self, hdf, name=None, assumeUniqueNames=False, *, strict=True, requireSeal=None):
         """
-        Reads what `save` wrote, from a path, bytes, or an open h5py file or group. All or nothing:
-        a file that does not fit raises ModuleError and leaves every value as it was.
+        Reads what `save` wrote, from a path, bytes, or an open file: a binary one, or an h5py file
+        or group. All or nothing: one that does not fit raises ModuleError, no value has changed.
+        strict=False takes what fits of an undamaged one and returns {name: words} of what does not.
+        requireSeal: refuse a file without a seal; None: as Config.requireSeal says.
         """
         from minidl import Weights
 
-        Weights.load(self, hdf, name, assumeUniqueNames)
+        return Weights.load(self, hdf, name, assumeUniqueNames, strict, requireSeal)
 
     def attrMissing(self, name):
         """What attribute `name` becomes when a file lacks it; None: the file does not fit."""
