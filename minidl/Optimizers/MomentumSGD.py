@@ -9,7 +9,7 @@ class MomentumSGD(Optimizer):
         m = momRate m + learnRate g,    p += m
     """
 
-    entities = ("mom",)
+    entities, rates = ("mom",), ("learnRate", "momRate")
 
     def __init__(self, learnRate=1e-3, momRate=0.9, nodeinfo=None):
         super().__init__(nodeinfo)

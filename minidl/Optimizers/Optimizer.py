@@ -9,6 +9,9 @@ from minidl.Backend.Precision import isHalf, sumType
 from minidl.Variable import Variable
 
 
+noWeights = {"b", "bias", "scale", "slopes"}  # names of variables that are no weights
+
+
 class OptimizerError(ValueError, RuntimeError):
     """An optimizer was given what it cannot take."""
 
@@ -31,19 +34,24 @@ class Optimizer:
 
     Variables without a gradient (withgrad=False) stay as they are.
 
-    A subclass names its arrays of state in `entities`, and writes `step(var, state)`.
+    `followers` are functions without arguments, called after each step: optimizer.followers.append(
+    schedule.step), say.
+
+    A subclass names its arrays of state in `entities` and its numbers in `rates`, in `rateName` the
+    one that schedules change, and writes `step(var, state)`.
     """
 
-    entities = ()
+    entities, rates, rateName = (), ("learnRate",), "learnRate"
 
     def __init__(self, nodeinfo=None):
         if nodeinfo is not None:
             self.fail("nodeinfo (training on several devices) is not supported yet")
         self.t = 0
         self.learnRate = 0.0
-        self.hooks = []
+        self.hooks, self.hooksOfAll, self.followers = [], [], []
         self.module = self.globalVar = None
         self.vars, self.states, self.customVars = {}, {}, []
+        self.places = {}  # name of a united Variable -> SharedArray of those that it was made of
 
     def setupOn(self, mod, useGlobalState=False):
         """Takes the parameters of `mod`; state starts anew."""
@@ -55,7 +63,9 @@ class Optimizer:
         self.module, self.t = mod, 0
         self.customVars = [var for var in table if var.hasUpdater]
         named = sorted((name, var) for var, name in table.items() if not var.hasUpdater)
-        self.vars, self.globalVar = dict(named), None
+        for name, var in named:
+            var.numOfWeights = 0 if name.rpartition(".")[2] in noWeights else var.data.size
+        self.vars, self.globalVar, self.places = dict(named), None, {}
         if useGlobalState and named:
             self.vars = self.uniteAll(mod, named)
             self.globalVar = self.vars["global"]
@@ -72,12 +82,13 @@ class Optimizer:
 
         size = lambda dtype: sum(var.data.size for _, var in groups[dtype])
         *others, most = sorted(groups, key=size)
-        united = {f"global {dtype}": self.unite(mod, groups[dtype]) for dtype in others}
-        return {**united, "global": self.unite(mod, groups[most])}
+        united = {f"global {dtype}": groups[dtype] for dtype in others} | {"global": groups[most]}
+        return {name: self.unite(mod, name, group) for name, group in united.items()}
 
-    def unite(self, mod, named):
+    def unite(self, mod, whole, named):
         """Moves variables of one dtype into one, and gives views of it back to their modules."""
         dtype = named[0][1].data.dtype
+        named = sorted(named, key=lambda each: each[1].numOfWeights == 0)  # so weights are one run
         data, grad = (gpuarray.SharedArray(dtype) for _ in range(2))
         for shared in (data, grad):
             for name, var in named:
@@ -90,7 +101,17 @@ class Optimizer:
         for _, owner in mod.namedModules(""):
             for key, var in owner.vars.items():
                 owner.setVar(key, var)
-        return Variable(data.ary, "global", grad=grad.ary)
+        united = Variable(data.ary, whole, grad=grad.ary)
+        united.numOfWeights = min(
+            (data.places[name][0] for name, var in named if not var.numOfWeights), default=data.size)
+        self.places[whole] = data
+        return united
+
+    def parts(self, name, array):
+        """{name of a module's variable: its part of an array that lies as self.vars[name] does}"""
+        if name not in self.places:
+            return {name: array}
+        return {each: self.places[name].partOf(array, each) for each in self.places[name].places}
 
     def setupState(self, var):
         dtype = sumType(var.data.dtype)
@@ -100,8 +121,11 @@ class Optimizer:
         return state
 
     def addHook(self, hook):
-        """Adds a function of (variable, state) that may change gradients before each step."""
-        self.hooks.append(hook)
+        """
+        Adds a function of (variable, state) that may change gradients before each step; or one of a
+        list of all variables, which has an attribute `ofAll` that is true, and comes before them.
+        """
+        (self.hooksOfAll if getattr(hook, "ofAll", False) else self.hooks).append(hook)
 
     def zeroGradParams(self):
         self.checkSetup()
@@ -113,20 +137,26 @@ class Optimizer:
         """One step. The arguments are PuzzleLib's, and change nothing here."""
         self.checkSetup()
         self.t += 1
+        moving = {name: var for name, var in self.vars.items()
+                  if (self.globalVar or var).learnRate > 0}
+        for hook in self.hooksOfAll:
+            hook(list(moving.values()))
         for name, var in self.vars.items():
-            if (self.globalVar or var).learnRate > 0:
+            if name in moving:
                 self.move(var, self.states[name])
             if var.hasPostUpdater:
                 var.postUpdate()
         for var in self.customVars:
             var.update(self.learnRate)
+        for follower in self.followers:
+            follower()
 
     def move(self, var, state):
         """The hooks and a step; on the master copy of a variable that has one."""
         moved, master = var, state.get("master")
         if self.globalVar not in (None, var) or master is not None:
             moved = copy.copy(self.globalVar or var)
-            moved.data, moved.grad = var.data, var.grad
+            moved.data, moved.grad, moved.numOfWeights = var.data, var.grad, var.numOfWeights
         if master is not None:
             moved.data, moved.grad = master, Ops.widen(var.data, var.grad, master)
 
@@ -139,6 +169,26 @@ class Optimizer:
     def step(self, var, state):
         raise NotImplementedError(f"{type(self).__name__} has no step")
 
+    def save(self, hdf=None, name=None):
+        """
+        Writes rates, the number of steps and the state of each variable to an h5 file: a path,
+        bytes if None, or an open file or group, in which groups then begin with `name`.
+        """
+        from minidl.Optimizers import OptimizerFile
+
+        self.checkSetup()
+        return OptimizerFile.save(self, hdf, name or "")
+
+    def load(self, hdf, name=None):
+        """
+        Reads what `save` wrote, with global state or without, or PuzzleLib did. All or nothing: a
+        file that does not fit raises WeightsError and changes nothing.
+        """
+        from minidl.Optimizers import OptimizerFile
+
+        self.checkSetup()
+        OptimizerFile.load(self, hdf, name or "")
+
     def checkSetup(self):
         if self.module is None:
             self.fail("setupOn(module) comes first")
@@ -147,8 +197,10 @@ class Optimizer:
         raise OptimizerError(f"{type(self).__name__}: {message}")
 
 
-def checkRates(optimizer, **rates):
-    """Refuses rates that are no numbers of at least 0."""
+def checkRates(optimizer, below1=(), **rates):
+    """Refuses rates that are no numbers of at least 0, or not below 1 if named so."""
     for name, rate in rates.items():
         if not rate >= 0:
             optimizer.fail(f"{name} must be at least 0, got {rate}")
+        if name in below1 and rate >= 1:
+            optimizer.fail(f"{name} must be below 1, got {rate}")
