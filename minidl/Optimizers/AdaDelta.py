@@ -1,5 +1,5 @@
 from minidl.Backend.Ops import Optimizer as Ops
-from minidl.Optimizers.Optimizer import Optimizer, checkRates
+from minidl.Optimizers.Optimizer import Optimizer
 
 
 class AdaDelta(Optimizer):
@@ -13,10 +13,11 @@ class AdaDelta(Optimizer):
     """
 
     entities, rates = ("msg", "msdx"), ("learnRate", "rho", "epsilon")
+    belowOne = ("rho",)
 
     def __init__(self, rho=0.95, epsilon=1e-6, nodeinfo=None):
         super().__init__(nodeinfo)
-        checkRates(self, ("rho",), rho=rho, epsilon=epsilon)
+        self.checkRates(rho=rho, epsilon=epsilon)
         self.learnRate, self.rho, self.epsilon = 1.0, rho, epsilon
 
     def step(self, var, state):

@@ -1,5 +1,5 @@
 from minidl.Backend.Ops import Optimizer as Ops
-from minidl.Optimizers.Optimizer import Optimizer, checkRates
+from minidl.Optimizers.Optimizer import Optimizer
 
 
 class AdaGrad(Optimizer):
@@ -13,7 +13,7 @@ class AdaGrad(Optimizer):
 
     def __init__(self, learnRate=1e-3, epsilon=1e-8, nodeinfo=None):
         super().__init__(nodeinfo)
-        checkRates(self, learnRate=learnRate, epsilon=epsilon)
+        self.checkRates(learnRate=learnRate, epsilon=epsilon)
         self.learnRate, self.epsilon = learnRate, epsilon
 
     def step(self, var, state):

@@ -1,7 +1,7 @@
 import math
 
 from minidl.Backend.Ops import Optimizer as Ops
-from minidl.Optimizers.Optimizer import Optimizer, checkRates
+from minidl.Optimizers.Optimizer import Optimizer
 
 
 class Adam(Optimizer):
@@ -16,11 +16,12 @@ class Adam(Optimizer):
     """
 
     entities, rates = ("mg", "ms"), ("learnRate", "alpha", "beta1", "beta2", "epsilon")
+    belowOne = ("beta1", "beta2")
     rateName = "alpha"
 
     def __init__(self, alpha=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8, nodeinfo=None):
         super().__init__(nodeinfo)
-        checkRates(self, ("beta1", "beta2"), alpha=alpha, beta1=beta1, beta2=beta2, epsilon=epsilon)
+        self.checkRates(alpha=alpha, beta1=beta1, beta2=beta2, epsilon=epsilon)
         self.alpha, self.beta1, self.beta2, self.epsilon = alpha, beta1, beta2, epsilon
 
     def update(self, useStreams=False, sync=True):

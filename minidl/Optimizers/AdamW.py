@@ -1,6 +1,5 @@
 from minidl.Optimizers.Adam import Adam
 from minidl.Optimizers.Hooks import checkChoice, numberOf
-from minidl.Optimizers.Optimizer import checkRates
 
 
 class AdamW(Adam):
@@ -21,7 +20,7 @@ class AdamW(Adam):
     def __init__(self, alpha=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8, decay=1e-2, nodeinfo=None,
                  *, of="weights"):
         super().__init__(alpha, beta1, beta2, epsilon, nodeinfo)
-        checkRates(self, decay=decay)
+        self.checkRates(decay=decay)
         self.decay, self.of = decay, checkChoice("AdamW", of, ("weights", "all"))
 
     def decayOf(self, var):

@@ -1,5 +1,5 @@
 from minidl.Backend.Ops import Optimizer as Ops
-from minidl.Optimizers.Optimizer import Optimizer, checkRates
+from minidl.Optimizers.Optimizer import Optimizer
 
 
 class MomentumSGD(Optimizer):
@@ -13,7 +13,7 @@ class MomentumSGD(Optimizer):
 
     def __init__(self, learnRate=1e-3, momRate=0.9, nodeinfo=None):
         super().__init__(nodeinfo)
-        checkRates(self, learnRate=learnRate, momRate=momRate)
+        self.checkRates(learnRate=learnRate, momRate=momRate)
         self.learnRate, self.momRate = learnRate, momRate
 
     def step(self, var, state):

@@ -2,12 +2,16 @@
 
 import copy
 
+import numpy as np
+
 from minidl.Backend import gpuarray
 from minidl.Backend.Ops import Optimizer as Ops
 from minidl.Backend.Ops import Vector
 from minidl.Backend.Precision import isHalf, sumType
+from minidl.GuardedFile import Guarded
+from minidl.Optimizers import GlobalState
+from minidl.Optimizers.Saved import Saved
 from minidl.Variable import Variable
-
 
 noWeights = {"b", "bias", "scale", "slopes"}  # names of variables that are no weights
 
@@ -16,7 +20,7 @@ class OptimizerError(ValueError, RuntimeError):
     """An optimizer was given what it cannot take."""
 
 
-class Optimizer:
+class Optimizer(Saved):
     """
     Changes parameters along their gradients, which are ascent directions: every step adds.
 
@@ -37,11 +41,12 @@ class Optimizer:
     `followers` are functions without arguments, called after each step: optimizer.followers.append(
     schedule.step), say.
 
-    A subclass names its arrays of state in `entities` and its numbers in `rates`, in `rateName` the
-    one that schedules change, and writes `step(var, state)`.
+    A subclass names its arrays of state in `entities` and its numbers in `rates`, in `belowOne`
+    those that must be, in `rateName` the one that schedules change, and writes `step(var, state)`.
+    `save` and `load` take files of PuzzleLib's layout, with global state or without.
     """
 
-    entities, rates, rateName = (), ("learnRate",), "learnRate"
+    entities, rates, belowOne, rateName = (), ("learnRate",), (), "learnRate"
 
     def __init__(self, nodeinfo=None):
         if nodeinfo is not None:
@@ -102,8 +107,8 @@ class Optimizer:
             for key, var in owner.vars.items():
                 owner.setVar(key, var)
         united = Variable(data.ary, whole, grad=grad.ary)
-        united.numOfWeights = min(
-            (data.places[name][0] for name, var in named if not var.numOfWeights), default=data.size)
+        others = [data.places[name][0] for name, var in named if not var.numOfWeights]
+        united.numOfWeights = min(others, default=data.size)
         self.places[whole] = data
         return united
 
@@ -169,25 +174,63 @@ class Optimizer:
     def step(self, var, state):
         raise NotImplementedError(f"{type(self).__name__} has no step")
 
-    def save(self, hdf=None, name=None):
-        """
-        Writes rates, the number of steps and the state of each variable to an h5 file: a path,
-        bytes if None, or an open file or group, in which groups then begin with `name`.
-        """
-        from minidl.Optimizers import OptimizerFile
+    # Files, in PuzzleLib's layout:
+    #     /<name>.attrs/<rate>                   t and the numbers in `rates`
+    #     /<name>.states/<variable>.<entity>     of a module's variable, under its full name
 
+    def write(self, group, name):
         self.checkSetup()
-        return OptimizerFile.save(self, hdf, name or "")
+        attrs, states = group.create_group(f"{name}.attrs"), group.create_group(f"{name}.states")
+        attrs["t"] = np.int64(self.t)
+        for rate in self.rates:
+            attrs[rate] = np.float64(getattr(self, rate))
+        for key, array in self.stateArrays().items():
+            states[key] = array.get()
 
-    def load(self, hdf, name=None):
-        """
-        Reads what `save` wrote, with global state or without, or PuzzleLib did. All or nothing: a
-        file that does not fit raises WeightsError and changes nothing.
-        """
-        from minidl.Optimizers import OptimizerFile
-
+    def found(self, group, name, problems):
         self.checkSetup()
-        OptimizerFile.load(self, hdf, name or "")
+        attrs = Guarded(group, f"{name}.attrs", problems)
+        numbers = {"t": attrs.read("t", (), np.dtype(np.int64))}
+        for rate in self.rates:
+            numbers[rate] = attrs.read(rate, (), np.dtype(np.float64))
+        attrs.refuseOthers(set(numbers))
+        for key, value in numbers.items():
+            if value is not None and (problem := self.unfit(key, value)):
+                problems.append(f"{attrs.name}/{problem}")
+
+        targets, states = self.stateArrays(), Guarded(group, f"{name}.states", problems)
+        if GlobalState.isGlobal(states):
+            values = GlobalState.split(group, states.name, targets, problems)
+        else:
+            values = {key: states.read(key, each.shape, each.dtype)
+                      for key, each in targets.items()}
+            states.refuseOthers(set(targets))
+
+        def take():
+            for key, value in numbers.items():
+                setattr(self, key, value.item())
+            for key, array in targets.items():
+                array[...] = values[key]
+        return take
+
+    def stateArrays(self):
+        """{<variable>.<entity>: array}, which are parts of others under global state"""
+        return {f"{part}.{entity}": array
+                for name, state in self.states.items() for entity, whole in state.items()
+                for part, array in self.parts(name, whole).items()}
+
+    def checkRates(self, **rates):
+        for name, rate in rates.items():
+            if problem := self.unfit(name, rate):
+                self.fail(problem)
+
+    def unfit(self, name, rate):
+        """Why a rate must not be what it is, or None."""
+        if not 0 <= rate < np.inf:
+            return f"{name} must be at least 0 and finite, got {rate}"
+        if name in self.belowOne and rate >= 1:
+            return f"{name} must be below 1, got {rate}"
+        return None
 
     def checkSetup(self):
         if self.module is None:
@@ -195,12 +238,3 @@ class Optimizer:
 
     def fail(self, message):
         raise OptimizerError(f"{type(self).__name__}: {message}")
-
-
-def checkRates(optimizer, below1=(), **rates):
-    """Refuses rates that are no numbers of at least 0, or not below 1 if named so."""
-    for name, rate in rates.items():
-        if not rate >= 0:
-            optimizer.fail(f"{name} must be at least 0, got {rate}")
-        if name in below1 and rate >= 1:
-            optimizer.fail(f"{name} must be below 1, got {rate}")

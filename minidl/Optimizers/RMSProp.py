@@ -1,5 +1,5 @@
 from minidl.Backend.Ops import Optimizer as Ops
-from minidl.Optimizers.Optimizer import Optimizer, checkRates
+from minidl.Optimizers.Optimizer import Optimizer
 
 
 class RMSProp(Optimizer):
@@ -10,10 +10,11 @@ class RMSProp(Optimizer):
     """
 
     entities, rates = ("ms",), ("learnRate", "factor", "epsilon")
+    belowOne = ("factor",)
 
     def __init__(self, learnRate=1e-3, factor=0.9, epsilon=1e-5, nodeinfo=None):
         super().__init__(nodeinfo)
-        checkRates(self, ("factor",), learnRate=learnRate, factor=factor, epsilon=epsilon)
+        self.checkRates(learnRate=learnRate, factor=factor, epsilon=epsilon)
         self.learnRate, self.factor, self.epsilon = learnRate, factor, epsilon
 
     def step(self, var, state):

@@ -1,5 +1,5 @@
 from minidl.Backend.Ops import Optimizer as Ops
-from minidl.Optimizers.Optimizer import Optimizer, checkRates
+from minidl.Optimizers.Optimizer import Optimizer
 
 
 class RMSPropGraves(Optimizer):
@@ -12,11 +12,11 @@ class RMSPropGraves(Optimizer):
 
     entities = ("mg", "ms", "delta")
     rates = ("learnRate", "alpha", "momRate", "epsilon")
+    belowOne = ("alpha",)
 
     def __init__(self, learnRate=1e-4, alpha=0.95, momRate=0.9, epsilon=1e-4, nodeinfo=None):
         super().__init__(nodeinfo)
-        checkRates(self, ("alpha",), learnRate=learnRate, alpha=alpha, momRate=momRate,
-                   epsilon=epsilon)
+        self.checkRates(learnRate=learnRate, alpha=alpha, momRate=momRate, epsilon=epsilon)
         self.learnRate, self.alpha, self.momRate = learnRate, alpha, momRate
         self.epsilon = epsilon
 

@@ -1,6 +1,6 @@
 from minidl.Backend.Ops import Optimizer as Ops
 from minidl.Backend.Ops import Vector
-from minidl.Optimizers.Optimizer import Optimizer, checkRates
+from minidl.Optimizers.Optimizer import Optimizer
 
 
 class SMORMS3(Optimizer):
@@ -19,7 +19,7 @@ class SMORMS3(Optimizer):
 
     def __init__(self, learnRate=1e-3, epsilon=1e-16, nodeinfo=None):
         super().__init__(nodeinfo)
-        checkRates(self, learnRate=learnRate, epsilon=epsilon)
+        self.checkRates(learnRate=learnRate, epsilon=epsilon)
         self.learnRate, self.epsilon = learnRate, epsilon
 
     def setupState(self, var):

@@ -67,7 +67,7 @@ def test_the_rate_of_a_variable_counts_for_its_decay():
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (dict(decay=-1), "AdamW: decay must be at least 0, got -1"),
+    (dict(decay=-1), "AdamW: decay must be at least 0 and finite, got -1"),
     (dict(of="biases"), "AdamW: of must be one of weights, all, got 'biases'"),
 ])
 def test_refuses_what_it_does_not_know(arguments, message):

@@ -276,7 +276,7 @@ def test_global_state_needs_one_dtype():
 def test_refuses_negative_rates(kind, arguments):
     (name, value), = arguments.items()
 
-    with pytest.raises(OptimizerError, match=f"{name} must be at least 0, got {value}"):
+    with pytest.raises(OptimizerError, match=f"{name} must be at least 0 and finite, got {value}"):
         kind(**arguments)
 
 
