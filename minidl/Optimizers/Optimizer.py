@@ -187,8 +187,11 @@ class Optimizer(Saved):
         for key, array in self.stateArrays().items():
             states[key] = array.get()
 
-    def found(self, group, name, problems):
+    def load(self, hdf, name=None):
         self.checkSetup()
+        super().load(hdf, name)
+
+    def found(self, group, name, problems):
         attrs = Guarded(group, f"{name}.attrs", problems)
         numbers = {"t": attrs.read("t", (), np.dtype(np.int64))}
         for rate in self.rates:

@@ -75,8 +75,9 @@ class Schedule(Saved):
                   for path, schedule in self.chain() for number in schedule.numbers}
         own.refuseOthers(set(values))
         for key, value in values.items():
-            if value is not None and not (value >= 0 or key.endswith("best")):
-                problems.append(f"{own.name}/{key} must not be negative, got {value}")
+            isBest = key.rpartition(".")[2] == "best"  # which may be any, infinite in the beginning
+            if value is not None and (np.isnan(value) or not isBest and not 0 <= value < np.inf):
+                problems.append(f"{own.name}/{key} must be finite and not negative, got {value}")
 
         def take():
             for path, schedule in self.chain():
