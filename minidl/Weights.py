@@ -64,14 +64,22 @@ def load(module, hdf, name=None, assumeUniqueNames=False):
     """See Module.load."""
     root = rootName(module, name)
     with reading(hdf, module) as (group, problems):
-        values = [*loadVars(module, root, group, assumeUniqueNames, problems),
-                  *loadAttrs(module, root, group, assumeUniqueNames, problems)]
-        kept = loadContainerAttrs(module, root, group, problems)
+        take = found(module, root, group, assumeUniqueNames, problems)
+    take()
 
-    for target, value in values:
-        target[...] = value
-    for owner, attrs in kept:
-        owner.attrs.update(attrs)
+
+def found(module, root, group, assumeUniqueNames, problems):
+    """Reads all; returns a function that has the module take it, if there are no problems."""
+    values = [*loadVars(module, root, group, assumeUniqueNames, problems),
+              *loadAttrs(module, root, group, assumeUniqueNames, problems)]
+    kept = loadContainerAttrs(module, root, group, problems)
+
+    def take():
+        for target, value in values:
+            target[...] = value
+        for owner, attrs in kept:
+            owner.attrs.update(attrs)
+    return take
 
 
 def loadVars(module, root, group, assumeUniqueNames, problems):

@@ -5,41 +5,39 @@ The state of an optimizer as PuzzleLib writes it for all variables together: one
 
 import numpy as np
 
-from minidl.GuardedFile import Guarded
-
 starts = 16, 1  # bytes: arrays begin at multiples of it on a GPU, and on the CPU
 
 
-def isGlobal(states):
-    return any(key.startswith("<class ") for key in states.group)
+def isGlobal(states, targets):
+    """Whether the guarded group has one for `targets`, {<variable>.<entity>: array}."""
+    return any(nameOf(key, array) in states for key, array in targets.items())
 
 
-def split(group, path, targets, problems):
-    """
-    The host arrays for `targets`, {<variable>.<entity>: array}, from the group of that path; what
-    is wrong goes to `problems`.
-    """
+def nameOf(key, array):
+    return f"{array.dtype.type}.{key.rpartition('.')[2]}"
+
+
+def split(states, targets):
+    """The host arrays for `targets`; what is wrong goes to the problems of `states`."""
+    values = {}
+    for name in sorted({nameOf(key, array) for key, array in targets.items()}):
+        keys = [key for key, array in targets.items() if nameOf(key, array) == name]
+        keys.sort(key=lambda key: key.rpartition(".")[0])
+        whole = states.readAny(name)
+        if whole is not None:
+            values.update(parts(states, name, whole, {key: targets[key] for key in keys}))
+    return values
+
+
+def parts(states, name, whole, arrays):
+    dtype = next(iter(arrays.values())).dtype
     for start in starts:
-        trial = []
-        states = Guarded(group, path, trial)
-        values = {}
-        for entity in sorted({key.rpartition(".")[2] for key in targets}):
-            values.update(parts(states, entity, targets, start))
-        if not trial:
-            return values
-    problems.extend(trial)
+        step = max(start // dtype.itemsize, 1)
+        sizes = [-(-array.size // step) * step for array in arrays.values()]
+        if (whole.shape, whole.dtype) == ((sum(sizes),), dtype):
+            runs = np.split(whole, np.cumsum(sizes[:-1]))
+            return {key: run[:array.size].reshape(array.shape)
+                    for (key, array), run in zip(arrays.items(), runs, strict=True)}
+    states.problems.append(f"{states.name}/{name} must have shape ({sum(sizes)},) and dtype "
+                           f"{dtype}, the file has {whole.shape} and {whole.dtype}")
     return {}
-
-
-def parts(states, entity, targets, start):
-    names = sorted(key.rpartition(".")[0] for key in targets if key.rpartition(".")[2] == entity)
-    arrays = [targets[f"{name}.{entity}"] for name in names]
-    dtype = arrays[0].dtype
-    step = max(start // dtype.itemsize, 1)
-    sizes = [-(-array.size // step) * step for array in arrays]
-    whole = states.read(f"{dtype.type}.{entity}", (sum(sizes),), dtype)
-    if whole is None:
-        return {}
-    runs = np.split(whole, np.cumsum(sizes[:-1]))
-    return {f"{name}.{entity}": run[:array.size].reshape(array.shape)
-            for name, array, run in zip(names, arrays, runs, strict=True)}

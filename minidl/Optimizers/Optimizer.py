@@ -202,8 +202,8 @@ class Optimizer(Saved):
                 problems.append(f"{attrs.name}/{problem}")
 
         targets, states = self.stateArrays(), Guarded(group, f"{name}.states", problems)
-        if GlobalState.isGlobal(states):
-            values = GlobalState.split(group, states.name, targets, problems)
+        if GlobalState.isGlobal(states, targets):
+            values = GlobalState.split(states, targets)
         else:
             values = {key: states.read(key, each.shape, each.dtype)
                       for key, each in targets.items()}
