@@ -1,4 +1,3 @@
-import contextlib
 import signal
 import threading
 from pathlib import Path
@@ -54,7 +53,7 @@ class Checkpoint:
             self.fail(f"keep and every must be positive, got {keep} and {every}")
         self.folder, self.trainer, self.keep, self.every = Path(folder), trainer, keep, every
         self.savers = {"schedule": schedule, "average": average}
-        self.epoch, self.atEpoch = 0, None  # epochs done; random states where this one began
+        self.epoch, self.atEpoch = 0, None  # epochs done; random states where the next one begins
         self.newest = ""  # name of the last file read or written
         self.signal, self.before = None, {}
         trainer.followers.append(self.afterBatch)
@@ -71,13 +70,19 @@ class Checkpoint:
 
     def epochs(self, number):
         """The numbers of the epochs that are to do, up to `number`."""
-        with self.catching():
+        self.catch()
+        try:
             while self.epoch < number:
-                self.atEpoch = Random.getState()
+                if self.atEpoch is None:
+                    self.atEpoch = Random.getState()
+                Random.setState(self.atEpoch)  # that of a file, whatever was drawn since
                 yield self.epoch + 1
                 self.epoch, self.atEpoch = self.epoch + 1, None
                 self.save()
                 self.heed()
+        finally:
+            self.release()
+            self.atEpoch = None
 
     def afterBatch(self, trainer):
         if trainer.isBetweenSteps:
@@ -88,22 +93,14 @@ class Checkpoint:
 
     # Signals
 
-    @contextlib.contextmanager
-    def catching(self):
-        """Notes signals instead of obeying them; in the main thread, where they can be caught."""
-        if threading.current_thread() is threading.main_thread():
-            self.catch()
-        try:
-            yield
-        finally:
-            self.release()
-
     def catch(self):
-        self.before = {number: signal.signal(number, self.note) for number in caught}
+        """Signals are noted from now on; in the main thread, the only one that may say so."""
+        if threading.current_thread() is threading.main_thread():
+            self.before = {number: signal.signal(number, self.note) for number in caught}
 
     def release(self):
         for number, handler in self.before.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler or signal.SIG_DFL)  # None: no handler of Python's
         self.before = {}
 
     def note(self, number, frame):
@@ -220,7 +217,8 @@ class Checkpoint:
         def take():
             numbers = {name: value.item() for name, value in values.items() if value.size == 1}
             trainer = self.trainer
-            self.epoch, trainer.place, trainer.resumed = numbers["epoch"], None, None
+            self.epoch, self.atEpoch = numbers["epoch"], values["atEpoch"]
+            trainer.place = trainer.resumed = None
             trainer.cost.resetAccumulator()
             trainer.cost.accumErr, trainer.cost.numOfSamples = numbers["error"], numbers["samples"]
             if numbers["isAmid"]:
@@ -229,7 +227,7 @@ class Checkpoint:
                     numbers["macroBatch"], numbers["batch"], values["now"])
             for rng, words in zip(self.generators(), values["generators"].tolist(), strict=True):
                 rng.key, rng.position = tuple(words[:2]), words[2]
-            Random.setState(values["atEpoch" if numbers["isAmid"] else "now"])
+            Random.setState(values["atEpoch"])
         return take
 
     def fail(self, message):
