@@ -23,10 +23,11 @@ floors = [
     ["minidl.Backend"],
     ["minidl.Backend.Ops"],
     ["minidl.Random", "minidl.Variable", "minidl.Functional", "minidl.Progress"],
-    ["minidl.Modules", "minidl.Containers.Node", "minidl.BatchNormFrom", "minidl.GuardedFile", "minidl.Weights"],
+    ["minidl.Modules", "minidl.Containers.Node", "minidl.BatchNormFrom", "minidl.GuardedFile",
+     "minidl.Weights"],
     ["minidl.Datasets", "minidl.Transformers"],
     ["minidl.Containers", "minidl.Cost", "minidl.Optimizers"],
-    ["minidl.Handlers", "minidl.Models", "minidl.Passes"],
+    ["minidl.Handlers", "minidl.Models", "minidl.Passes", "minidl.Blueprint", "minidl.Summary"],
     ["minidl.CudaPackages", "minidl.PyCudaBuild"],
     ["minidl.Doctor", "minidl.CudaSetup", "minidl.__main__"],
 ]

@@ -3,7 +3,7 @@ from minidl.Backend import gpuarray
 from minidl.Backend.Ops import Vector
 from minidl.Containers import InPlace
 from minidl.Containers.Container import Container
-from minidl.Containers.Node import Node
+from minidl.Containers.Node import Node, edgesBefore
 from minidl.Containers.Parallel import summed
 from minidl.Modules.Add import Add
 from minidl.Modules.Module import ModuleError
@@ -59,20 +59,8 @@ class Graph(Container):
 
     def ordered(self):
         """The nodes that the outputs are computed from, each behind its parents."""
-        waiting, found = {}, list(self.outputs)  # {node: number of edges from parents to come}
-        while found:
-            node = found.pop()
-            if node not in waiting:
-                waiting[node] = len(node.bwds)
-                found.extend(parent for parent, _ in node.bwds)
-                if not node.bwds and node not in self.inputs:
-                    self.fail(f"{node} has no parents: name it among the inputs")
-        for node in self.inputs:
-            if node.bwds:
-                self.fail(f"an input has no parents, {node} has")
-            if node not in waiting:
-                self.fail(f"no output is computed from the input {node}")
-
+        waiting = edgesBefore(self.outputs)
+        self.checkInputs(waiting)
         order = list(self.inputs)
         for node in order:  # which grows
             for child, _ in node.fwds:
@@ -83,6 +71,17 @@ class Graph(Container):
         if len(order) < len(waiting):
             self.fail(f"nodes go in a cycle: {[node for node in waiting if waiting[node] > 0]}")
         return order
+
+    def checkInputs(self, found):
+        """Refuses inputs that are not just the nodes of `found` without parents."""
+        for node in found:
+            if not node.bwds and node not in self.inputs:
+                self.fail(f"{node} has no parents: name it among the inputs")
+        for node in self.inputs:
+            if node.bwds:
+                self.fail(f"an input has no parents, {node} has")
+            if node not in found:
+                self.fail(f"no output is computed from the input {node}")
 
     def checkEnds(self):
         """Refuses nodes that lead out of the graph, unless it only looks at them."""

@@ -88,7 +88,8 @@ class Node:
             return slots, given
         widths = [len(each) if isinstance(each, list) else 1 for _, each in self.bwds]
         first = sum(widths[:index])
-        return slots, given[first:first + widths[index]] if isinstance(slots, list) else given[first]
+        part = given[first:first + widths[index]]
+        return slots, part if isinstance(slots, list) else part[0]
 
     def __repr__(self):
         return f"Node '{self.name}' of {self.mod}" if self.name else f"Node of {self.mod}"
@@ -103,3 +104,14 @@ def isEdge(parents):
     """Whether `parents` is a single one, not several."""
     return isinstance(parents, Node) or (
         isinstance(parents, tuple) and len(parents) == 2 and isSlots(parents[1]))
+
+
+def edgesBefore(nodes):
+    """{node: number of edges that come to it} of `nodes` and all that they are computed from."""
+    edges, found = {}, list(nodes)
+    while found:
+        node = found.pop()
+        if node not in edges:
+            edges[node] = len(node.bwds)
+            found.extend(parent for parent, _ in node.bwds)
+    return edges

@@ -3,7 +3,7 @@ import numpy as np
 
 class Affine:
     """
-    What modules that multiply by weights W and add a bias b, or none, have in common; above all what
+    What modules that multiply by weights W and add a bias b, or none, have in common, and what
     minidl.Passes asks of them.
 
     The module gives `newNorm(**options)`, a batch normalization of what comes out; biasShape(); and

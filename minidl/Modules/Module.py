@@ -153,8 +153,10 @@ class Module:
         """Takes any shape unless a subclass refuses it."""
 
     def checkGradShape(self, shape):
-        if shape != self.data.shape:
-            self.fail(f"grad must have the shape of data {self.data.shape}, got {shape}")
+        isList = isinstance(self.data, list)
+        expected = [each.shape for each in self.data] if isList else self.data.shape
+        if shape != expected:
+            self.fail(f"grad must have the shape of data {expected}, got {shape}")
 
     def checkDataType(self, dtype):
         if dtype.type is not self.calctype:
