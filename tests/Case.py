@@ -4,6 +4,7 @@ import numpy as np
 
 from minidl.Backend import gpuarray
 from minidl.Modules import BatchNormAxes, ConvND, Identity, Linear, PRelu
+from minidl.Modules.SampleNorm import SampleNorm
 
 
 class Case:
@@ -43,7 +44,8 @@ class Case:
     @property
     def isTrained(self):
         return (issubclass(self.kind, (Linear, ConvND, PRelu))
-                or self.isBatchNorm and self.kwargs.get("affine", True))
+                or issubclass(self.kind, (BatchNormAxes, SampleNorm))
+                and self.kwargs.get("affine", True))
 
     @property
     def inplace(self):
