@@ -3,16 +3,14 @@
 import numpy as np
 import pytest
 
-from minidl import Modules
 from minidl.Backend import gpuarray
-from tests.Case import run
+from minidl.Modules import ActivationType
+from tests.Case import kinds, run
 from tests.Cases import cases, trained
 from tests.Gradients import checkGradients
 from tests.ListCases import listCases
 
 compared = [*cases, *listCases]
-kinds = [kind for name in Modules.__all__ if isinstance(kind := getattr(Modules, name), type)
-         and issubclass(kind, Modules.Module) and kind is not Modules.Module]
 everyTrained = pytest.mark.parametrize("case", trained, ids=repr)
 bothModes = pytest.mark.parametrize("train", [True, False], ids=["train", "eval"])
 
@@ -42,7 +40,7 @@ def test_every_module_is_compared_at_ten_shapes_or_more(kind):
     assert len(shapes) >= 10
 
 
-@pytest.mark.parametrize("name", Modules.ActivationType)
+@pytest.mark.parametrize("name", ActivationType)
 def test_every_activation_is_compared_at_ten_shapes_or_more(name):
     assert len({case.shape for case in cases if case.args[:1] == (name,)}) >= 10
 
