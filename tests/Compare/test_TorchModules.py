@@ -8,9 +8,9 @@ from minidl.Backend import gpuarray
 from minidl.Modules import MaxPoolND
 from tests.Case import kinds
 from tests.Cases import cases
-from tests.Compare.LargeCases import largeConvs, largeMaps
 from tests.Compare.Peers import functional, peers, torch
 from tests.Gradients import listOf
+from tests.LargeCases import largeConvs, largeMaps
 from tests.ListCases import listCases
 
 bothModes = pytest.mark.parametrize("train", [True, False], ids=["train", "eval"])
