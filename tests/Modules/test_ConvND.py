@@ -8,7 +8,6 @@ import pytest
 from minidl import Config
 from minidl.Backend import Device, gpuarray
 from minidl.Modules import Conv1D, Conv2D, Conv3D, ConvND, ModuleError
-from tests.Gradients import checkGradients
 
 kinds = {1: Conv1D, 2: Conv2D, 3: Conv3D}
 cases = [  # (shape of data, outmaps, size, other arguments)
@@ -95,14 +94,6 @@ def test_single_precision_is_near_double(shape, maps, exact, rng, monkeypatch):
     tolerance = 1e-5 if exact or Device.current().name == "cuda" else 1e-4
     for single, double in zip(*results, strict=True):
         np.testing.assert_allclose(single, double, 0, tolerance * double.std())
-
-
-@everyCase
-@pytest.mark.parametrize("train", [True, False])
-def test_gradients(shape, outmaps, size, arguments, train, rng):
-    module = make(shape, outmaps, size, arguments, rng)
-    module.trainMode() if train else module.evalMode()
-    checkGradients(module, rng.standard_normal(shape), rng)
 
 
 @pytest.mark.parametrize("shape, outmaps, size, arguments", cases[1::3])
