@@ -1,5 +1,5 @@
-// Convolutions with filters of 3 x 3 or 4 x 4 at every place, by 36 products instead of 144 for each
-// square of 4 x 4 or 3 x 3 places (Winograd 1980; Lavin, Gray 2016):
+// Convolutions with filters of 3 x 3 or 4 x 4 at every place, by 36 products instead of 144 for
+// each square of 4 x 4 or 3 x 3 places (Winograd 1980; Lavin, Gray 2016):
 //
 //     y = V' ((D V w V' D) * (B' x B)) V
 //
