@@ -16,7 +16,7 @@ from tests.Soak import times
 
 isSlow = "stand-in" in Device.current().describe()  # it takes ten times as long
 numbers = range(0, len(kinds), 3) if isSlow else range(len(kinds))
-stops = [stepsOfEpoch, *np.random.default_rng().integers(1, lastStep + 1, times(2, 19)).tolist()]
+stops = [stepsOfEpoch, *np.random.default_rng(0).integers(1, lastStep + 1, times(2, 19)).tolist()]
 
 resumeText = """
 import json, sys
