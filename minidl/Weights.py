@@ -80,15 +80,23 @@ def load(module, hdf, name=None, assumeUniqueNames=False, strict=True, requireSe
     """See Module.load."""
     root = rootName(module, name)
     with reading(hdf, module, requireSeal, strict) as (group, problems):
-        values = [*loadVars(module, root, group, assumeUniqueNames, problems),
-                  *loadAttrs(module, root, group, assumeUniqueNames, problems)]
-        kept = loadContainerAttrs(module, root, group, problems)
-
-    for target, value in values:
-        target[...] = value
-    for owner, attrs in kept:
-        owner.attrs.update(attrs)
+        take = found(module, root, group, assumeUniqueNames, problems)
+    take()
     return None if strict else problems.misfits
+
+
+def found(module, root, group, assumeUniqueNames, problems):
+    """Reads all; returns a function that has the module take it, if there are no problems."""
+    values = [*loadVars(module, root, group, assumeUniqueNames, problems),
+              *loadAttrs(module, root, group, assumeUniqueNames, problems)]
+    kept = loadContainerAttrs(module, root, group, problems)
+
+    def take():
+        for target, value in values:
+            target[...] = value
+        for owner, attrs in kept:
+            owner.attrs.update(attrs)
+    return take
 
 
 def loadVars(module, root, group, assumeUniqueNames, problems):
