@@ -27,9 +27,10 @@ def leaf(rng, number):
 
 
 def randomNet(rng, depth=0):
-    net = [Sequential, Parallel][rng.integers(2)](names[rng.integers(len(names))])
     if depth:
-        net.name = f"inner{rng.integers(10 ** 6)}"
+        net = Sequential(f"inner{rng.integers(10 ** 6)}")
+    else:
+        net = [Sequential, Parallel][rng.integers(2)](names[rng.integers(len(names))])
     for number in range(rng.integers(1, 5)):
         isLeaf = depth == 3 or rng.integers(4)
         net.append(leaf(rng, number) if isLeaf else randomNet(rng, depth + 1))
