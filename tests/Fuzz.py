@@ -10,6 +10,7 @@ import io
 import resource
 import sys
 import threading
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -89,11 +90,12 @@ def damaged(image, number):
 def work(kind, first, last):
     """Prints the number of a damage before it is tried, and what has come of it."""
     Config.showWarnings = False
-    size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (size + mostMemory, size + mostMemory))
     files, right = images(kind), stateOf(make())
     net = make(seed=1)
     before = stateOf(net), dict(net.attrs)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + mostMemory
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     for number in range(first, last):
         print(number, end=" ", flush=True)
         data = damaged(files[number % len(files)], number)

@@ -44,6 +44,7 @@ def saver(path):
 
 def test_killed_at_any_moment(tmp_path, capsys):
     path, rng, most = tmp_path / "net.hdf", random.Random(0), 0
+    make().save(path)
     for _ in range(times(12, 200)):
         process = saver(path)
         time.sleep(0.01 + 0.03 * rng.random())
@@ -198,25 +199,27 @@ print(refused)
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_interrupted_at_any_moment(tmp_path):
     path, rng, nets = tmp_path / "net.hdf", random.Random(0), [make(0), make(1)]
-    interrupted = 0
-    before = signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
-    nets[0].save(path)
+    alarms, caught = [], 0
+
+    def interrupt(*_):
+        alarms.append(1)
+        raise KeyboardInterrupt  # which h5py now and then swallows
+
+    before = signal.signal(signal.SIGALRM, interrupt)
     try:
         for i in range(times(100, 1000)):
-            signal.setitimer(signal.ITIMER_REAL, 1e-5 + 4e-3 * rng.random())
             try:
-                for net in nets * 5:
-                    net.save(path)
+                signal.setitimer(signal.ITIMER_REAL, 1e-5 + 4e-3 * rng.random())
+                while len(alarms) <= i:
+                    for net in nets:
+                        net.save(path)
             except KeyboardInterrupt:
-                interrupted += 1
-            finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-            if i % 10 == 0:
+                caught += 1
+            if i % 10 == 9:
                 assert isOneOf(path, (0, 1))
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert interrupted > times(50, 500) and isOneOf(path, (0, 1))
+    assert caught > times(50, 500)
 
 
 def test_many_save_at_once_and_many_load(tmp_path):

@@ -194,7 +194,7 @@ def test_no_file_stays_open(tmp_path):
         net.load(path)
         net.load(net.save())
 
-    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert len(os.listdir("/proc/self/fd")) <= len(before)
 
 
 def test_the_values_of_a_module_are_not_touched(tmp_path):
