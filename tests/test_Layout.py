@@ -120,7 +120,7 @@ testedWith = {
     "CpuDevice": "Runtime", "ElementLoop": "ElementwiseKernel", "Function": "SourceModule",
     "KernelText": "SourceModule", "Parameter": "SourceModule", "GuardedFile": "WeightsRefused",
     "AtomicFile": "WeightsSaving", "H5Dataset": "WeightsHostile",
-    "Guarded": "WeightsHostile", "Seal": "WeightsSeal",
+    "Seal": "WeightsSeal",
     "__main__": "Doctor", "Matrix": "MatMul", "CTypes": "ElementwiseKernel",
     "Window": "ElementwiseKernel",
     "Axes": "Functional", "BatchNormInfer": "BatchNormInferTwin", "HostText": "BatchNormTwin",

@@ -89,6 +89,19 @@ def test_what_killed_saves_left_is_removed_and_nothing_else(tmp_path):
     assert sorted(leftOver(tmp_path)) == sorted(names)
 
 
+def test_a_process_that_nobody_has_waited_for_is_dead(tmp_path):
+    process = start("")
+    while not Path(f"/proc/{process.pid}/stat").read_text().split()[2] == "Z":
+        time.sleep(0.01)
+    begun = Path(f"/proc/{process.pid}/stat").read_text().split()[21]
+    (tmp_path / f".net.hdf.{process.pid}-{begun}.00000000.tmp").touch()
+
+    make().save(tmp_path / "net.hdf")
+
+    assert os.listdir(tmp_path) == ["net.hdf"]
+    process.communicate()
+
+
 def test_one_that_died_before_is_not_taken_for_another_with_its_number(tmp_path):
     (tmp_path / f".net.hdf.{os.getpid()}-1.00000000.tmp").touch()
 
