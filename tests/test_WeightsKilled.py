@@ -218,6 +218,7 @@ def test_interrupted_at_any_moment(tmp_path):
         alarms.append(1)
         raise KeyboardInterrupt  # which h5py now and then swallows
 
+    nets[0].save(path)
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
         for i in range(times(100, 1000)):
