@@ -3,6 +3,7 @@
 import io
 import os
 import stat
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -108,18 +109,18 @@ def test_a_replaced_file_keeps_its_mode(tmp_path):
 
 
 def test_a_file_for_its_owner_alone_is_never_open_to_others(tmp_path, monkeypatch):
-    path, modes, replace = tmp_path / "net.hdf", [], os.fsync
+    path, modes, write = tmp_path / "net.hdf", [], Path.write_bytes
     make().save(path)
     path.chmod(0o600)
 
-    def look(descriptor):
-        modes.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
-        replace(descriptor)
+    def look(self, data):
+        modes.append(stat.S_IMODE(self.stat().st_mode))
+        write(self, data)
 
-    monkeypatch.setattr(os, "fsync", look)
+    monkeypatch.setattr(Path, "write_bytes", look)
     make(seed=1).save(path)
 
-    assert modes[0] == 0o600
+    assert modes == [0o600]
 
 
 @pytest.mark.parametrize("relative", [False, True])
