@@ -21,14 +21,14 @@ numOfEpochs, stepsOfEpoch = 7, 29
 lastStep = numOfEpochs * stepsOfEpoch
 
 
-class Stopped(Exception):
+class StopError(Exception):
     """Where a training shall stop."""
 
 
 class Training:
     """
     The number says which optimizer it is, and how data come: on the device, from the host, in
-    slices that are changed at random; with global state or without, and with two batches a step or one.
+    slices that are changed at random; whether with global state, and with two batches a step.
     """
 
     def __init__(self, number, folder, seed=1):
@@ -86,7 +86,7 @@ class Training:
     def stopAt(self, stop):
         if self.optimizer.t == stop and self.trainer.isBetweenSteps:
             self.checkpoint.save()
-            raise Stopped
+            raise StopError
 
     def digest(self):
         arrays = [var.data for var in self.net.getVarTable()]
@@ -102,7 +102,7 @@ def stopped(number, folder, stop):
     """Leaves a file in `folder`."""
     try:
         Training(number, folder).run(stop)
-    except Stopped:
+    except StopError:
         return
     raise AssertionError(f"there is no step {stop}")
 

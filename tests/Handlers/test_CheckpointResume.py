@@ -9,7 +9,7 @@ import minidl
 from minidl.Backend import Device, gpuarray
 from minidl.Backend.Ops.Random import Generator
 from minidl.Modules import BatchNorm
-from tests.Handlers.Resume import Stopped, Training, lastStep, resumed, stopped, stepsOfEpoch
+from tests.Handlers.Resume import StopError, Training, lastStep, resumed, stepsOfEpoch, stopped
 from tests.Optimizers.test_Optimizer import kinds
 from tests.Processes import run
 from tests.Soak import times
@@ -58,7 +58,7 @@ def test_a_training_can_be_stopped_again_and_again(number, tmp_path):
     for stop in (4, stepsOfEpoch + 1, 3 * stepsOfEpoch):
         training = Training(number, tmp_path / "run", seed=stop)
         training.checkpoint.resume()
-        with pytest.raises(Stopped):
+        with pytest.raises(StopError):
             training.run(stop)
 
     assert resumed(number, tmp_path / "run") == expected
@@ -75,13 +75,13 @@ def test_files_in_between_change_no_bit(tmp_path):
 
 def test_statistics_of_normalizations_go_on(tmp_path):
     whole = Training(1, tmp_path / "whole")
-    with pytest.raises(Stopped):
+    with pytest.raises(StopError):
         whole.run(12)
     stopped(1, tmp_path / "run", 10)
 
     training = Training(1, tmp_path / "run")
     training.checkpoint.resume()
-    with pytest.raises(Stopped):
+    with pytest.raises(StopError):
         training.run(12)
 
     for mine, other in zip(training.net.getAllByType(BatchNorm), whole.net.getAllByType(BatchNorm),
@@ -104,7 +104,7 @@ def test_the_mean_error_of_an_epoch_is_that_of_all_its_batches(tmp_path):
             for _ in training.checkpoint.epochs(1):
                 training.train()
             errors.append(training.cost.getMeanError())
-        except Stopped:
+        except StopError:
             pass
 
     assert errors[0] == errors[1]
@@ -117,7 +117,7 @@ def test_generators_of_modules_go_on(tmp_path):
         own = training.net.graph[7].rng = Generator(seed=7)
         try:
             digests.append(training.run(stop))
-        except Stopped:
+        except StopError:
             training = Training(4, tmp_path / str(stop))
             own = training.net.graph[7].rng = Generator(seed=8)
             training.checkpoint.resume()
