@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tests.Handlers.Resume import Training, resumed
+from tests.Handlers.Resume import Training, numOfEpochs, resumed
 from tests.Processes import run, start
 from tests.Soak import times
 
@@ -90,13 +90,13 @@ def test_a_handler_of_the_users_is_called_and_training_goes_on(tmp_path):
     before = signal.signal(signal.SIGTERM, lambda number, frame: calls.append(number))
     try:
         training = Training(1, tmp_path / "run")
-        for step in (12, 40):
+        for step in (12, 20):
             signalAt(training, step, signal.SIGTERM)
 
         assert training.run() == expected
         assert calls == [signal.SIGTERM] * 2
         steps = [int(path.stem[11:]) for path in training.checkpoint.files()]
-        assert steps == [29 * epoch for epoch in (5, 6, 7)]
+        assert steps == [29 * (numOfEpochs - rest) for rest in (2, 1, 0)]
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -182,7 +182,7 @@ print(json.dumps(interrupted))
 
 @pytest.mark.parametrize("number", [1, 6])
 def test_ctrl_c_at_any_moment_leaves_a_net_that_saves_loads_and_trains(number, tmp_path):
-    count = times(10, 100)
+    count = times(5, 100)
 
     out, _ = run("", "-c", interruptText, str(number), str(count), str(tmp_path))
 
