@@ -90,13 +90,14 @@ def test_a_handler_of_the_users_is_called_and_training_goes_on(tmp_path):
     before = signal.signal(signal.SIGTERM, lambda number, frame: calls.append(number))
     try:
         training = Training(1, tmp_path / "run")
+        training.checkpoint.keep = 99
         for step in (12, 20):
             signalAt(training, step, signal.SIGTERM)
 
         assert training.run() == expected
         assert calls == [signal.SIGTERM] * 2
         steps = [int(path.stem[11:]) for path in training.checkpoint.files()]
-        assert steps == [29 * (numOfEpochs - rest) for rest in (2, 1, 0)]
+        assert steps == [12, 20, *(29 * epoch for epoch in range(1, numOfEpochs + 1))]
     finally:
         signal.signal(signal.SIGTERM, before)
 
