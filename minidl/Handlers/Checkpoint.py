@@ -208,10 +208,7 @@ class Checkpoint:
         values = {name: own.read(name, form.shape, form.dtype) for name, form in forms.items()}
         own.refuseOthers(set(forms))
         for name, value in values.items():
-            isFit = value is None or (
-                Random.isState(value) if name in ("now", "atEpoch", "atStart", "atMacroBatch")
-                else name == "error" or (value >= 0).all())
-            if not isFit:
+            if value is not None and not isPossible(name, value):
                 problems.append(f"{own.name}/{name} holds what can never have been")
 
         def take():
@@ -232,3 +229,12 @@ class Checkpoint:
 
     def fail(self, message):
         raise CheckpointError(f"Checkpoint: {message}")
+
+
+def isPossible(name, value):
+    """Whether Checkpoint.state() can have given this."""
+    if name in ("now", "atEpoch", "atStart", "atMacroBatch"):
+        return Random.isState(value)
+    if name == "generators":
+        return (value[:, :2] < 2 ** 32).all()
+    return name == "error" or (value >= 0).all()

@@ -41,7 +41,7 @@ class Training:
         self.labels = rng.integers(0, 4, size).astype(np.int32)
 
         self.net, kind = self.build(), kinds[number % len(kinds)]
-        self.optimizer = kind(0.9 if kind.rateName == "rho" else 1e-2)
+        self.optimizer = kind(1e-2)
         self.optimizer.setupOn(self.net, useGlobalState=number % 2 == 0)
         self.optimizer.addHook(ClipNorm(1.0))
         then = (Plateau(self.optimizer, patience=0) if number % 3 else Cosine(self.optimizer, 5))

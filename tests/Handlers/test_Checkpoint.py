@@ -196,6 +196,7 @@ refused = [
     (put("training.place/now", np.zeros(635, np.uint64)), r"now must have shape \(636,\)"),
     (lambda file: state(file, 9, 625), "now holds what can never have been"),
     (lambda file: state(file, 0, 2 ** 32), "now holds what can never have been"),
+    (put("training.place/generators", np.zeros((1, 3), np.uint64)), r"must have shape \(0, 3\)"),
     (put("training.attrs/beta1", 1.5), "beta1 must be below 1"),
     (put("attrs/net.1.var", np.full((1, 5, 1, 1), -1, np.float32)), "must be finite and not nega"),
 ]
