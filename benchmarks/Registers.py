@@ -61,11 +61,6 @@ class Compiled(NamedTuple):
         return blocks * CudaText.block / limit.threads
 
 
-def measure():
-    """No times: python -m benchmarks passes this file over."""
-    return []
-
-
 def groups():
     """Kernel files that can be one text: those of Kernels/Cuda have kernels of the same names."""
     plain = [KernelFile.KernelFile(path.stem) for path in KernelFile.folder.glob("*.cu")]

@@ -10,20 +10,16 @@ else it does: quote the ratios.
 """
 
 import argparse
-import datetime
 import importlib
 import json
-import platform
 import sys
 from pathlib import Path
 
-import numpy as np
-
-import minidl
-from minidl.Backend import Device, gpuarray
+from benchmarks import Machine
+from minidl.Backend import Device
 
 folder = Path(__file__).parent
-subjects = sorted(path.stem for path in folder.glob("[A-Z]*.py") if path.stem != "Timer")
+subjects = ["BatchNorm", "Cnn", "Conv", "Import", "Mlp"]
 
 
 def main():
@@ -56,30 +52,10 @@ def save(rows):
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({
         "command": f"python -m benchmarks {' '.join(sys.argv[1:])}",
-        "date": datetime.date.today().isoformat(),
-        "device": gpuarray.getDeviceName(),
-        "processor": processor(),
-        "versions": {"minidl": minidl.__version__, "python": platform.python_version(),
-                     "numpy": np.__version__, **peerVersion()},
+        **Machine.describe(),
         "rows": [{**row._asdict(), "ratio": row.ratio} for row in rows],
     }, indent=2) + "\n")
     print(f"kept in {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
-
-
-def processor():
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), "unknown")
-
-
-def peerVersion():
-    try:
-        import torch
-    except ImportError:
-        return {}
-    return {"torch": torch.__version__, "torch threads": torch.get_num_threads()}
 
 
 if __name__ == "__main__":

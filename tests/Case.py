@@ -2,8 +2,14 @@
 
 import numpy as np
 
+from minidl import Modules
 from minidl.Backend import gpuarray
 from minidl.Modules import BatchNormAxes, ConvND, Identity, Linear, PRelu
+from minidl.Modules.SampleNorm import SampleNorm
+
+# All modules that there are.
+kinds = [kind for name in Modules.__all__ if isinstance(kind := getattr(Modules, name), type)
+         and issubclass(kind, Modules.Module) and kind is not Modules.Module]
 
 
 class Case:
@@ -43,7 +49,8 @@ class Case:
     @property
     def isTrained(self):
         return (issubclass(self.kind, (Linear, ConvND, PRelu))
-                or self.isBatchNorm and self.kwargs.get("affine", True))
+                or issubclass(self.kind, (BatchNormAxes, SampleNorm))
+                and self.kwargs.get("affine", True))
 
     @property
     def inplace(self):

@@ -2,6 +2,7 @@
 
 from minidl.Modules import (
     Activation,
+    ActivationType,
     BatchNorm,
     BatchNorm1D,
     BatchNorm2D,
@@ -12,14 +13,19 @@ from minidl.Modules import (
     Dropout2D,
     Flatten,
     Gelu,
+    GroupNorm,
     Identity,
+    InstanceNorm2D,
+    LayerNorm,
     Linear,
     PRelu,
     Reshape,
     SoftMax,
 )
 from tests.Case import Case
+from tests.ConvCases import convolutions
 from tests.MapsCases import mapsCases
+from tests.Shapes import images
 
 
 def linear(insize, outsize, batch, **kwargs):
@@ -28,9 +34,10 @@ def linear(insize, outsize, batch, **kwargs):
 
 
 def activations():
-    for name in ("sigmoid", "tanh", "relu", "leakyRelu", "elu", "softPlus", "clip"):
-        yield Case(Activation, name, shape=(7, 5))
-        yield Case(Activation, name, shape=(3, 1, 11))
+    for name in (each.value for each in ActivationType):
+        for shape in ((7, 5), (3, 1, 11), (1,), (13,), (2, 67), (1, 1, 1, 3), (2, 3, 5, 4),
+                      (3, 2, 1, 2, 5)):
+            yield Case(Activation, name, shape=shape)
         yield Case(Activation, name, shape=(5, 3, 2), inplace=True)
         yield Case(Activation, name, shape=(6, 5), slc=slice(1, 27, 3))
     yield Case(Activation, "leakyRelu", shape=(13,), args=(0.3,))
@@ -99,6 +106,29 @@ axesCases = [
 ]
 
 
+def sampleNorms():
+    """Over groups of maps, each map, and the last axes; a sample may be one of many or alone."""
+    for groups, shape in (
+            (3, (4, 9)), (1, (3, 5, 7)), (2, (3, 6, 5, 2)), (5, (2, 5, 3, 1, 2)), (3, (1, 33, 13)),
+            (32, (3, 64, 7, 7)), (1, (7, 2)), (7, (2, 7, 11)), (2, (5, 34, 1)), (3, (1, 3, 1, 13)),
+            (4, (2, 8, 3, 3)), (1, (2, 67, 1, 2))):
+        wrong = [(shape[0], shape[1] + 1, *shape[2:]), shape[:1]]
+        yield Case(GroupNorm, groups, shape[1], shape=shape, wrong=wrong)
+    for shape in images:
+        if shape[2:] != (1, 1):
+            wrong = [(shape[0], shape[1] + 1, *shape[2:]), shape[:-1], (*shape, 1)]
+            yield Case(InstanceNorm2D, shape[1], shape=shape, wrong=wrong)
+    for own, shape in (
+            (7, (5, 7)), (130, (3, 11, 130)), ([3, 5], (2, 7, 3, 5)), ([3, 4, 5], (67, 3, 4, 5)),
+            (2, (1, 2)), (13, (2, 1, 13)), ([1, 3], (5, 1, 3)), ([5, 1], (2, 3, 5, 1)),
+            (11, (3, 2, 1, 11)), ([2, 67], (1, 2, 67)), ([7, 3], (2, 1, 2, 7, 3))):
+        alone = tuple(own) if isinstance(own, list) else (own,)
+        wrong = [(*shape[:-1], shape[-1] + 1), alone]
+        yield Case(LayerNorm, own, shape=shape, wrong=wrong)
+    yield Case(GroupNorm, 2, 4, shape=(3, 4, 5), epsilon=0.1, affine=False)
+    yield Case(LayerNorm, 5, shape=(3, 4, 5), epsilon=1e-3, affine=False)
+
+
 def norms():
     for kind, shapes in normShapes.items():
         for shape, options in zip(shapes, normOptions, strict=True):
@@ -129,6 +159,9 @@ def mapDropouts():
     yield Case(Dropout2D, 0.5, shape=(3, 4, 2, 5), slicing=slice(7, 101, 3))
 
 
+plain = [
+    (3, 2, 5), (1,), (13, 11), (5,), (1, 7, 3, 2), (2, 1), (7, 3, 1), (1, 2, 1, 67), (2, 31),
+    (4, 1, 3, 2, 5), (3, 5, 2, 7)]
 cases = [
     linear(5, 4, batch=3),
     linear(1, 1, batch=2),
@@ -137,6 +170,9 @@ cases = [
     linear(13, 1, batch=7),
     linear(3, 130, batch=2),
     linear(257, 131, batch=67),
+    linear(2, 3, batch=31),
+    linear(11, 2, batch=4),
+    linear(67, 5, batch=13),
     linear(5, 4, batch=3, useBias=False),
     linear(5, 4, batch=3, transpose=True),
     linear(67, 31, batch=1, transpose=True, useBias=False),
@@ -147,16 +183,16 @@ cases = [
     Case(Dropout, 0.3, shape=(5, 3, 2), inplace=True),
     Case(Dropout, 0.5, shape=(6, 5), slicing=slice(1, 27, 3)),
     Case(Dropout, 0.75, shape=(211, 307)),
-    Case(Flatten, shape=(3, 2, 5), wrong=[()]),
-    Case(Flatten, shape=(1, 7, 3, 2), wrong=[()]),
-    Case(Flatten, shape=(13, 11), wrong=[()]),
-    Case(Flatten, shape=(5,), wrong=[()]),
+    *(Case(Dropout, 0.4, shape=shape) for shape in plain),
+    *(Case(Flatten, shape=shape, wrong=[()]) for shape in plain),
     Case(Reshape, (0, -1), shape=(3, 2, 5), wrong=[()]),
     Case(Reshape, (-1, 5, 2), shape=(3, 2, 5), wrong=[(3, 7), ()]),
     Case(Reshape, (0, 1, 0, -1), shape=(7, 3, 4), wrong=[(7, 3)]),
-    Case(Identity, shape=(3, 2, 5)),
-    Case(Identity, shape=(1,)),
+    *(Case(Reshape, (0, -1, 1), shape=shape, wrong=[()]) for shape in plain),
+    *(Case(Identity, shape=shape) for shape in plain),
     Case(SoftMax, shape=(5, 7), wrong=[(5,), ()]),
+    Case(SoftMax, shape=(2, 1), wrong=[(5,)]),
+    Case(SoftMax, shape=(1, 13, 3), wrong=[(5,)]),
     Case(SoftMax, shape=(1, 1), wrong=[(5,)]),
     Case(SoftMax, shape=(3, 11, 2), wrong=[(5,)]),
     Case(SoftMax, shape=(2, 3, 5, 4), wrong=[(5,)]),
@@ -191,8 +227,10 @@ cases = [
     batchNormND((1, 2, 3, 3, 1)),
     batchNormND((2, 1, 2, 3, 2, 2)),
     *norms(),
+    *sampleNorms(),
     *preluAndGelu(),
     *mapDropouts(),
     *mapsCases,
+    *convolutions(),
 ]
 trained = [case for case in cases if case.isTrained]

@@ -15,6 +15,7 @@ mostEntries = 64  # of one array; of a larger one that many are drawn
 def checkGradients(module, data, rng=None, tolerance=1e-6):
     """
     Checks backward for the loss L = sum(weights * module(data)), over data and every variable.
+    Data may be a list of arrays, and so may what comes out.
 
     The weights are random: under a plain sum many right and wrong gradients are equally zero. An
     error may be at most `tolerance` times the largest number of its gradient. The module computes
@@ -22,25 +23,33 @@ def checkGradients(module, data, rng=None, tolerance=1e-6):
     """
     rng = rng or np.random.default_rng(0)
     module.calcMode(np.float64)
-    values = {"data": data.astype(np.float64)}
+    isList = isinstance(data, list)
+    arrays = [each.astype(np.float64) for each in (data if isList else [data])]
     variables = {names[0]: var for var, names in module.getVarTable(name="module").items()}
 
     def forward():
         gpuarray.globalRng.seed(0)
-        return module(gpuarray.to_gpu(values["data"])).get()
+        given = [gpuarray.to_gpu(array) for array in arrays]
+        return [each.get() for each in listOf(module(given if isList else given[0]))]
 
-    weights = rng.standard_normal(forward().shape)
-    module.backward(gpuarray.to_gpu(weights), momentum=0.0)
-    grads = {"data": module.grad.get()}
+    weights = [rng.standard_normal(each.shape) for each in forward()]
+    given = [gpuarray.to_gpu(each) for each in weights]
+    module.backward(given if isinstance(module.data, list) else given[0], momentum=0.0)
+    loss = lambda: sum((w * y).sum() for w, y in zip(weights, forward(), strict=True))
+
+    compared = [(f"data {at}", array, grad.get()) for at, (array, grad) in enumerate(
+        zip(arrays, listOf(module.grad), strict=True))]
     if module.train:
-        values.update((name, var.data) for name, var in variables.items())
-        grads.update((name, var.grad.get()) for name, var in variables.items())
+        compared += [(name, var.data, var.grad.get()) for name, var in variables.items()]
+    for name, values, grad in compared:
+        assert grad.shape == values.shape, name
+        entries = rng.permutation(values.size)[:mostEntries]
+        expected = finiteDifferences(loss, values, entries)
+        assertClose(grad.reshape(-1)[entries], expected, tolerance, name)
 
-    for name, value in values.items():
-        assert grads[name].shape == value.shape, name
-        entries = rng.permutation(value.size)[:mostEntries]
-        expected = finiteDifferences(lambda: (weights * forward()).sum(), value, entries)
-        assertClose(grads[name].reshape(-1)[entries], expected, tolerance, name)
+
+def listOf(arrays):
+    return arrays if isinstance(arrays, list) else [arrays]
 
 
 def checkCostGradients(cost, pred, target, factor=1.0, rng=None, tolerance=1e-6):

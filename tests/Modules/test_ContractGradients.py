@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from minidl.Backend import gpuarray
-from tests.Case import run
+from minidl.Modules import ActivationType
+from tests.Case import kinds, run
 from tests.Cases import cases, trained
 from tests.Gradients import checkGradients
+from tests.ListCases import listCases
 
-everyCase = pytest.mark.parametrize("case", cases, ids=repr)
+compared = [*cases, *listCases]
 everyTrained = pytest.mark.parametrize("case", trained, ids=repr)
 bothModes = pytest.mark.parametrize("train", [True, False], ids=["train", "eval"])
 
@@ -24,10 +26,23 @@ def forwardOf(case, rng):
     return module, gpuarray.to_gpu(case.data(rng, out.shape))
 
 
-@everyCase
+@pytest.mark.parametrize("case", compared, ids=repr)
 @bothModes
 def test_gradients(case, train, rng):
     checkGradients(case.make(rng, train), case.data(rng), rng)
+
+
+@pytest.mark.parametrize("kind", kinds, ids=lambda kind: kind.__name__)
+def test_every_module_is_compared_at_ten_shapes_or_more(kind):
+    isGeneral = kind.__name__.endswith("ND")  # those of one, two and three axes stand for it
+    shapes = {str(case.shape) for case in compared
+              if case.kind is kind or isGeneral and issubclass(case.kind, kind)}
+    assert len(shapes) >= 10
+
+
+@pytest.mark.parametrize("name", ActivationType)
+def test_every_activation_is_compared_at_ten_shapes_or_more(name):
+    assert len({case.shape for case in cases if case.args[:1] == (name,)}) >= 10
 
 
 @everyTrained

@@ -5,28 +5,13 @@ import pytest
 
 from minidl.Backend import gpuarray
 from minidl.Modules import DepthConcat, ModuleError
-from tests.Gradients import assertClose, finiteDifferences
+from tests.ListCases import concats
 
-lists = [
-    [(3, 4, 5, 7)],
-    [(2, 3, 4, 5), (2, 1, 4, 5)],
-    [(1, 2, 3, 3), (1, 5, 7, 5)],
-    [(1, 1, 1, 1), (1, 1, 2, 2), (1, 1, 3, 3)],
-    [(3, 2, 8, 1), (3, 4, 1, 8)],
-    [(2, 7, 5, 2), (2, 3, 2, 11), (2, 1, 13, 3)],
-    [(5, 1, 2, 7), (5, 1, 3, 7), (5, 2, 4, 7), (5, 1, 5, 7)],
-    [(1, 34, 3, 4), (1, 2, 5, 3)],
-    [(4, 2, 1, 13), (4, 3, 1, 6)],
-    [(2, 3, 11, 1), (2, 2, 4, 1)],
-    [(7, 1, 3, 2), (7, 1, 2, 3)],
-    [(2, 5, 6, 6), (2, 5, 3, 3), (2, 5, 6, 6)],
-    [(3, 17, 31, 29), (3, 13, 28, 31)],
-]
-everyList = pytest.mark.parametrize("shapes", lists, ids=str)
+everyList = pytest.mark.parametrize("shapes", concats, ids=str)
 
 
-def randomly(shapes, rng, dtype=np.float32):
-    return [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+def randomly(shapes, rng):
+    return [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
 
 
 def onDevice(arrays):
@@ -58,25 +43,9 @@ def test_maps_stand_one_behind_another_in_the_middle_of_zeros(shapes, train, rng
         np.testing.assert_array_equal(given.get(), array)
 
 
-@everyList
-def test_gradients(shapes, rng):
-    module, arrays = DepthConcat(), randomly(shapes, rng, np.float64)
-    module.calcMode(np.float64)
-    forward = lambda: module(onDevice(arrays)).get()
-    weights = rng.standard_normal(forward().shape)
-    module.backward(gpuarray.to_gpu(weights))
-    grads = [grad.get() for grad in module.grad]
-
-    assert [grad.shape for grad in grads] == shapes == module.gradShapeFrom(weights.shape)
-    for array, grad in zip(arrays, grads, strict=True):
-        entries = rng.permutation(array.size)[:20]
-        expected = finiteDifferences(lambda: (weights * forward()).sum(), array, entries)
-        assertClose(grad.ravel()[entries], expected, 1e-6, "data")
-
-
 def test_same_bits_for_any_number_of_threads(rng, device):
-    module, arrays, results = DepthConcat(), randomly(lists[-1], rng), []
-    g = rng.standard_normal(module.dataShapeFrom(lists[-1])).astype(np.float32)
+    module, arrays, results = DepthConcat(), randomly(concats[-1], rng), []
+    g = rng.standard_normal(module.dataShapeFrom(concats[-1])).astype(np.float32)
 
     for threads in (1, 2, 3):
         device.setThreads(threads)

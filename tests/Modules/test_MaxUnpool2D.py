@@ -3,16 +3,9 @@ import pytest
 
 from minidl.Backend import gpuarray
 from minidl.Modules import AvgPool2D, MaxPool2D, MaxUnpool2D, ModuleError
-from tests.Gradients import checkGradients
+from tests.ListCases import unpools
 
-# (shape of the pool's data, size, stride, pad)
-windows = [
-    ((3, 2, 6, 8), 2, 2, 0), ((2, 3, 7, 5), 2, 2, 0), ((1, 1, 2, 2), 2, 2, 0),
-    ((2, 1, 9, 11), 3, 3, 1), ((1, 3, 13, 1), (2, 1), 2, 0), ((2, 5, 7, 7), 1, 2, 0),
-    ((5, 1, 8, 3), (4, 2), (4, 1), 0), ((2, 3, 9, 11), 3, 2, 1), ((1, 2, 5, 7), 3, 1, 1),
-    ((1, 1, 1, 17), (1, 5), (1, 2), (0, 2)), ((4, 2, 6, 6), 2, 3, 0), ((2, 2, 31, 37), 3, 2, 0),
-]
-everyWindow = pytest.mark.parametrize("shape, size, stride, pad", windows, ids=str)
+everyWindow = pytest.mark.parametrize("shape, size, stride, pad", unpools, ids=str)
 
 
 def pooled(shape, size, stride, pad, rng):
@@ -34,12 +27,6 @@ def test_numbers_come_where_the_maxima_were(shape, size, stride, pad, rng):
         np.add.at(expected[plane], at, x.reshape(len(expected), -1)[plane])
     np.testing.assert_allclose(y, expected.reshape(shape), 1e-5, 1e-6)
     assert module.data.shape == shape == module.dataShapeFrom(x.shape)
-
-
-@everyWindow
-def test_gradients(shape, size, stride, pad, rng):
-    pool, x = pooled(shape, size, stride, pad, rng)
-    checkGradients(MaxUnpool2D(pool), x, rng)
 
 
 def test_unpooled_maxima_of_windows_that_only_touch_are_the_data(rng):

@@ -5,7 +5,6 @@ import pytest
 
 from minidl.Backend import gpuarray
 from minidl.Modules import GroupNorm, InstanceNorm2D, LayerNorm, ModuleError
-from tests.Gradients import checkGradients
 
 
 def group(groups, shape, **arguments):
@@ -86,37 +85,6 @@ def test_without_affine_there_are_no_parameters(make, rng):
     normal, *_ = reference(module, x, grouped, first)
     np.testing.assert_allclose(y, normal.reshape(shape), 1e-5, 2e-5)
     assert module.vars == {} and module.scale is module.bias is None
-
-
-@everyCase
-@pytest.mark.parametrize("affine", [True, False])
-@pytest.mark.parametrize("train", [True, False])
-def test_gradients(make, affine, train, rng):
-    module, shape, *_ = make(affine=affine)
-    x = rng.standard_normal(shape)
-    if affine:
-        setParams(module, x, rng)
-    module.trainMode() if train else module.evalMode()
-    checkGradients(module, x, rng)
-
-
-imageShapes = [
-    (3, 4, 5, 7), (1, 6, 2, 3), (2, 2, 1, 2), (5, 2, 3, 1), (1, 2, 11, 1), (2, 6, 1, 13),
-    (4, 8, 3, 3), (3, 2, 17, 5), (2, 34, 3, 2), (7, 4, 2, 2), (1, 10, 5, 9), (2, 66, 7, 1)]
-
-
-@pytest.mark.parametrize("shape", imageShapes)
-@pytest.mark.parametrize("build", [
-    lambda shape: InstanceNorm2D(shape[1]), lambda shape: GroupNorm(2, shape[1]),
-    lambda shape: GroupNorm(shape[1] // 2, shape[1]), lambda shape: LayerNorm(shape[-2:]),
-    lambda shape: LayerNorm(shape[1:], 1e-3)],
-    ids=["InstanceNorm2D", "2 groups", "groups of 2", "LayerNorm of 2 axes", "LayerNorm of 3"])
-@pytest.mark.parametrize("train", [True, False])
-def test_gradients_of_every_module(build, shape, train, rng):
-    module, x = build(shape), rng.standard_normal(shape)
-    setParams(module, x, rng)
-    module.trainMode() if train else module.evalMode()
-    checkGradients(module, x, rng)
 
 
 def test_batch_sizes_may_change(rng):

@@ -5,7 +5,7 @@ import pytest
 
 from minidl.Backend import gpuarray
 from minidl.Modules import ModuleError, SpatialTf
-from tests.Gradients import assertClose, finiteDifferences
+from tests.Gradients import checkGradients
 
 identity = np.array([[1, 0, 0], [0, 1, 0]])
 # (shape of x, shape of the output)
@@ -18,10 +18,10 @@ sizes = [
 everySize = pytest.mark.parametrize("shape, outShape", sizes)
 
 
-def randomly(shape, rng, dtype=np.float32):
+def randomly(shape, rng):
     x = rng.standard_normal(shape)
     theta = identity * rng.uniform(0.5, 1.2) + rng.uniform(-0.5, 0.5, (shape[0], 2, 3))
-    return x.astype(dtype), theta.astype(dtype)
+    return x.astype(np.float32), theta.astype(np.float32)
 
 
 def onDevice(arrays):
@@ -60,26 +60,6 @@ def test_identity_gives_the_data(rng):
     y = SpatialTf()(onDevice([x, np.stack([identity] * 2).astype(np.float32)])).get()
 
     np.testing.assert_allclose(y, x, 0, 1e-5)
-
-
-def checkGradients(module, arrays, rng):
-    module.calcMode(np.float64)
-    forward = lambda: module(onDevice(arrays)).get()
-    weights = rng.standard_normal(forward().shape)
-    module.backward(gpuarray.to_gpu(weights))
-    grads = [grad.get() for grad in module.grad]
-
-    assert [grad.shape for grad in grads] == [array.shape for array in arrays]
-    assert module.gradShapeFrom(weights.shape) == [array.shape for array in arrays]
-    for array, grad, name in zip(arrays, grads, ("x", "theta"), strict=True):
-        entries = rng.permutation(array.size)[:64]
-        expected = finiteDifferences(lambda: (weights * forward()).sum(), array, entries)
-        assertClose(grad.ravel()[entries], expected, 1e-6, name)
-
-
-@everySize
-def test_gradients(shape, outShape, rng):
-    checkGradients(SpatialTf(outShape), randomly(shape, rng, np.float64), rng)
 
 
 @pytest.mark.parametrize("theta", [

@@ -1,0 +1,29 @@
+"""What a convolution of large filters takes of memory beside its data, in a process of its own."""
+
+from tests.Processes import run
+
+script = """
+from pathlib import Path
+import numpy as np
+from minidl.Backend import gpuarray
+from minidl.Modules import Conv2D
+
+module = Conv2D(3, 64, 11)
+data = gpuarray.to_gpu(np.random.default_rng(0).standard_normal((128, 3, 150, 150), np.float32))
+grad = gpuarray.empty(module(data).shape)
+grad.fill(1)
+module.backward(grad)
+
+arrays = data, module.data, grad, module.grad
+# Not ru_maxrss: a process inherits that of the one that has started it.
+status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+print(sum(array.nbytes for array in arrays), 1024 * int(status["VmHWM"].split()[0]))
+"""
+
+
+def test_forward_and_backward_of_11x11_need_little_beside_their_arrays():
+    arrays, peak = map(int, run(script, MINIDL_BACKEND="cpu")[0].split())
+
+    # All windows of the batch side by side would be 3.6 GB.
+    assert arrays == 4 * 128 * 2 * (3 * 150 ** 2 + 64 * 140 ** 2)
+    assert peak < 1.5e9
