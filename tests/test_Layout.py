@@ -134,6 +134,7 @@ testedWith = {
     "CrossMapLRN": "LRN", "MapLRN": "LRN",
     "Upsample2D": "Upsample", "Upsample3D": "Upsample", "UpsampleND": "Upsample",
     **dict.fromkeys(["BatchNormCnn", "LeNet", "NiN", "Parts", "ResNet", "VGG"], "Nets"),
+    "GlobalState": "Saved", "Place": "CheckpointResume",
     "GroupNorm": "SampleNorm", "InstanceNorm2D": "SampleNorm", "LayerNorm": "SampleNorm"}
 
 
