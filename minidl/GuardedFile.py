@@ -82,6 +82,13 @@ class Guarded:
         isText = self.h5py.check_string_dtype(dataset.dtype) is not None
         return dataset.asstr()[()] if isText else dataset[()]
 
+    def declared(self, key):
+        """How many numbers the dataset says it has, or can have at most: gzip makes 1032 of one."""
+        if self.find(key) or self.foreign(self.group[key]):
+            return 0
+        dataset = self.group[key]
+        return min(dataset.size or 0, 1032 * dataset.id.get_storage_size())
+
     def find(self, key):
         """Why the key names no dataset of this very file, or None."""
         if key not in self.group:

@@ -87,7 +87,8 @@ def loadVars(module, root, group, assumeUniqueNames, problems):
 
     values = []
     for var, keys in table.items():
-        found = [read(params, str(int(numbers[key])), var.data, alias=key) for key in keys]
+        found = [read(params, number, var.data, alias=key)  # each once
+                 for number, key in {str(int(numbers[key])): key for key in keys}.items()]
         if any(each is not None and each.tobytes() != found[0].tobytes() for each in found[1:]):
             problems.append(f"{' and '.join(keys)} are one variable here, in the file several")
         values.append((var.data, found[0]))

@@ -41,6 +41,7 @@ class Graph(Container):
         if not (unsafe or Config.disableModuleCompatChecks):
             InPlace.output(self, None)
             InPlace.gradient(self, None)
+        self.checkNew([node.mod for node in self.order])
         self.nodes = {}
         for node in self.order:
             self.takeIn(node)
@@ -100,7 +101,6 @@ class Graph(Container):
             if name in self.nodes:
                 self.fail(f"there is a node named {name} already; names in a graph must differ")
         else:
-            self.checkNew(node.mod)
             self.acquire(node.mod, node.name)
             name = next(reversed(self.modules))
         node.name = name
