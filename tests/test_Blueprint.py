@@ -152,6 +152,8 @@ def test_a_blueprint_of_what_was_built_is_the_same(build):
 
     assert once.getBlueprint() == twice.getBlueprint()
     assert once.numOfParams() == build().numOfParams()
+    schemes = [mod.blueprint["scheme"] for mod in once.getAllByType(Linear)]
+    assert all(scheme["initscheme"] == "none" for scheme in schemes)
 
 
 @pytest.mark.parametrize("name", ["other", "a.b", "ключ"])

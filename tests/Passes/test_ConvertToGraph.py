@@ -32,7 +32,16 @@ def diamond(name="inner"):
     return Graph(x, Add("sum").node(c, linear("w").node(a), b), name=name)
 
 
+def late():
+    """A graph whose first node counts the gradient of the sum, made first, before the others."""
+    x, total = linear("x").node(), Add("sum").node()
+    total.addBackwards(x)
+    total.addBackwards([linear("a").node(x), linear("b").node(x)])
+    return Graph(x, total, name="late")
+
+
 nets = {
+    "late": late, "late in a row": lambda: behind(linear(), late()),
     "row": lambda: behind(linear(), Activation("relu"), linear(), name="net"),
     "rows in rows": lambda: behind(behind(linear(), behind(norm())), Activation("relu")),
     "with identities": lambda: behind(Identity(), linear(), Identity(), Identity()),
