@@ -46,8 +46,12 @@ def isBool(value):
     return type(value) is bool
 
 
-def isNumber(value):
-    return type(value) in (int, float) and abs(value) <= 2 ** 1023  # NaN is not
+def isNumber(value, most=2 ** 127):
+    return type(value) in (int, float) and abs(value) <= most  # NaN is not
+
+
+def isSpread(value):
+    return isNumber(value, 2 ** 64)  # so that no random number overflows
 
 
 def isText(value):
@@ -90,10 +94,11 @@ kinds = {  # what an argument must be: how it is told; the arguments
     isIntOrSeveral: ("a whole number below 2**31, or a list of up to 32 of them",
                      "size stride pad dilation postpad scale shape"),
     isAxes: ("a word, a whole number, or a list of up to 32 of them", "axes"),
-    isNumber: ("a finite number",
-               "wscale epsilon initFactor minFactor sscale p alpha beta K fillValue"),
-    isFewNumbers: ("a list of up to 32 finite numbers", "args"),
-    isArray: ("a finite number, or lists of them", "scaleInit biasInit meanInit varInit"),
+    isNumber: ("a number up to 2**127",
+               "epsilon initFactor minFactor p alpha beta K fillValue"),
+    isSpread: ("a number up to 2**64", "wscale sscale"),
+    isFewNumbers: ("a list of up to 32 numbers up to 2**127", "args"),
+    isArray: ("a number up to 2**127, or lists of them", "scaleInit biasInit meanInit varInit"),
     isBool: ("true or false",
              "useBias empty transpose inplace affine useMask includePad sharedMaps showWarnings "
              "trackRunningStats unbiased fixScale useGlobalStats learnScale learnBias useAverages "

@@ -43,6 +43,17 @@ from minidl.Passes import batchNorm, foldBatchNorm, toGraph
 from tests.Case import Case, stateOf
 from tests.Cases import cases
 
+
+class Ramp:
+    """A function of first values; its name is the same in every process."""
+
+    def __call__(self, shape):
+        return np.arange(np.prod(shape)).reshape(shape) + 0.5
+
+    def __repr__(self):
+        return "ramp"
+
+
 others = [  # of modules that cases do not have
     Case(ConvND, 2, 3, 4, 3, shape=(2, 3, 5, 5)), Case(Conv1D, 3, 4, 3, shape=(2, 3, 5)),
     Case(Conv2D, 3, 6, [3, 2], shape=(2, 3, 5, 5), groups=3, pad=[1, 0]),
@@ -50,10 +61,10 @@ others = [  # of modules that cases do not have
     Case(InstanceNorm2D, 3, shape=(2, 3, 5, 5)), Case(LayerNorm, (3, 5), shape=(2, 3, 5)),
     Case(Linear, 5, 4, shape=(3, 5), initscheme=("he", "out")),
     Case(BatchNormND, 1, 3, shape=(2, 3, 5), learnScale=False, scaleInit=[1.0, 2.0, 3.0]),
-    Case(BatchNormND, 1, 3, shape=(2, 3, 5), learnScale=False, biasInit=np.ones,
-         scaleInit=lambda shape: np.arange(3).reshape(shape) + 0.5),
+    Case(BatchNormND, 1, 3, shape=(2, 3, 5), learnScale=False, biasInit=Ramp(),
+         scaleInit=Ramp()),
     Case(BatchNormAxes, (None, 3, 4), 0, shape=(2, 3, 4), learnScale=False,
-         scaleInit=lambda shape: np.arange(12).reshape(shape) + 0.5),
+         scaleInit=Ramp()),
 ]
 
 

@@ -107,7 +107,8 @@ hostile = {
     "NaN": (argument("bn", "epsilon", float("nan")), "finite numbers only, got NaN"),
     "Infinity": (argument("bn", "epsilon", float("inf")), "finite numbers only, got Infinity"),
     "infinite after all": (argument("bn", "epsilon", 1).replace('"epsilon": 1', '"epsilon": 1e999'),
-                           "must be a finite number"),
+                           r"must be a number up to 2\*\*127"),
+    "no random number": (argument("bn", "sscale", 1e300), r"must be a number up to 2\*\*64"),
     "ten thousand digits": (argument("lin", "insize", 1).replace(
         '"insize": 1', '"insize": ' + "9" * 10000), "is no json|a whole number"),
     "unknown activation": (changed("modules", "graph", "modules", "relu", "scheme", "activation",
@@ -290,3 +291,38 @@ def test_many_links_to_one_weight_take_the_room_of_one():
     tracemalloc.stop()
 
     assert peak < 100 * 2 ** 20
+
+
+def spots(value, path=()):
+    """The paths of everything inside a json value."""
+    yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(
+        value, list) else ()
+    for key, each in items:
+        yield from spots(each, (*path, key))
+
+
+junk = [None, True, 0, -1, 7, 2 ** 31, 10 ** 30, 0.5, 1e300, "", "a", "relu", "a/b", "\ud800", [], {},
+        [1], ["x"], [[["x", None]]], {"a": 1}, "Linear", "Graph", "0" * 2000, [None], [-1, 3]]
+
+
+def test_nothing_but_its_own_error_comes_out_whatever_is_changed():
+    rng, blueprint = np.random.default_rng(0), good().getBlueprint()
+    places, built = [path for path in spots(blueprint) if path], 0
+    for _ in range(1500):
+        other = copy.deepcopy(blueprint)
+        for _ in range(rng.integers(1, 4)):
+            *path, last = places[rng.integers(len(places))]
+            at = other
+            for key in path:
+                at = at[key] if isinstance(at, dict) and key in at or (
+                    isinstance(at, list) and isinstance(key, int) and key < len(at)) else None
+            if isinstance(at, (dict, list)) and (isinstance(at, dict) or last in range(len(at))):
+                at[last] = junk[rng.integers(len(junk))]
+        try:
+            net = build(json.dumps(other))
+        except BlueprintError:
+            continue
+        built += 1
+        assert net.getBlueprint()
+    assert 20 < built < 1000

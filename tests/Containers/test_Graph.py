@@ -14,6 +14,7 @@ from minidl.Modules import (
     Linear,
     Module,
     ModuleError,
+    Replicate,
     SpatialTf,
 )
 from tests.Gradients import checkGradients
@@ -523,3 +524,24 @@ def test_a_thousand_nodes_in_a_row():
     net, data = Graph(first, node), onDevice([[1, 2]])[0]
 
     assert net(data) is data and len(net.nodes) == 1501
+
+
+def randomGraph(seed, size=12):
+    """Nodes that take one or several of those before them, at random."""
+    rng, nodes = np.random.default_rng(seed), [linear("in0").node(), linear("in1").node()]
+    makers = [lambda name: linear(name), lambda name: act("relu", name), lambda name: act(name=name),
+              lambda name: Add(name), lambda name: Add(name)]
+    for number in range(size):
+        module = makers[rng.integers(len(makers))](f"n{number}")
+        most = rng.integers(2, 4) if isinstance(module, Add) else 1
+        parents = [nodes[rng.integers(max(len(nodes) - 5, 0), len(nodes))] for _ in range(most)]
+        nodes.append(module.node(*parents))
+    ends = [node for node in nodes if not node.fwds]
+    return Graph(nodes[:2], act(name="out").node(Add("end").node(*ends, *ends)), name="net")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_gradients_of_graphs_at_random(seed, rng):
+    net = Sequential().append(linear("first")).append(Replicate(2)).append(randomGraph(seed))
+
+    checkGradients(net, rng.standard_normal((7, 5)), rng)
