@@ -302,8 +302,8 @@ def spots(value, path=()):
         yield from spots(each, (*path, key))
 
 
-junk = [None, True, 0, -1, 7, 2 ** 31, 10 ** 30, 0.5, 1e300, "", "a", "relu", "a/b", "\ud800", [], {},
-        [1], ["x"], [[["x", None]]], {"a": 1}, "Linear", "Graph", "0" * 2000, [None], [-1, 3]]
+junk = [None, True, 0, -1, 7, 2 ** 31, 10 ** 30, 0.5, 1e300, "", "a", "relu", "a/b", "\ud800", [],
+        {}, [1], ["x"], [[["x", None]]], {"a": 1}, "Linear", "Graph", "0" * 2000, [None], [-1, 3]]
 
 
 def test_nothing_but_its_own_error_comes_out_whatever_is_changed():

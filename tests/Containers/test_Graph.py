@@ -529,8 +529,7 @@ def test_a_thousand_nodes_in_a_row():
 def randomGraph(seed, size=12):
     """Nodes that take one or several of those before them, at random."""
     rng, nodes = np.random.default_rng(seed), [linear("in0").node(), linear("in1").node()]
-    makers = [lambda name: linear(name), lambda name: act("relu", name), lambda name: act(name=name),
-              lambda name: Add(name), lambda name: Add(name)]
+    makers = [linear, lambda name: act("relu", name), lambda name: act(name=name), Add, Add]
     for number in range(size):
         module = makers[rng.integers(len(makers))](f"n{number}")
         most = rng.integers(2, 4) if isinstance(module, Add) else 1
