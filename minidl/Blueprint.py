@@ -41,7 +41,8 @@ def load(hdf, name=None, assumeUniqueNames=False, log=False):
     """
     The net of a file that was saved with its blueprint, and the weights in it.
 
-    Raises BlueprintError if the net cannot be built, WeightsError if the weights do not fit it.
+    Raises BlueprintError if the net cannot be built, WeightsError if the weights do not fit it, as
+    those of float64 do not: build such a net with BlueprintFactory, then calcMode and load.
 
     Args:
         hdf, name, assumeUniqueNames: as Module.load's.

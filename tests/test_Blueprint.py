@@ -293,6 +293,20 @@ def test_weights_that_do_not_fit_are_told():
         Blueprint.load(image.getvalue())
 
 
+def test_a_net_of_another_dtype_is_built_and_loaded_by_hand():
+    net = nested()
+    net.calcMode(np.float64)
+    image = net.save(withBlueprint=True)
+
+    with pytest.raises(WeightsError, match="must have dtype float32, the file has float64"):
+        Blueprint.load(image)
+
+    again = BlueprintFactory().build(net.getBlueprint())
+    again.calcMode(np.float64)
+    again.load(image)
+    assert np.array_equal(again["lin"].W.get(), net["lin"].W.get())
+
+
 def test_each_module_is_logged_if_wanted(monkeypatch):
     lines = []
     monkeypatch.setattr(Config.getLogger(), "info", lambda text, *args: lines.append(text % args))
