@@ -36,6 +36,7 @@ globalEvalMode = False  # modules start in evaluation mode, and their variables 
 disableDtypeShapeChecks = False  # skip the checks of data and gradients at each call of a module
 disableModuleCompatChecks = False  # let an in-place module stand where it may spoil a gradient
 verifyData = True  # costs refuse labels that are no class
+requireSeal = False  # of h5 files: refuse those that could be damaged without showing it
 showWarnings = True
 
 systemLog = False

@@ -1,23 +1,25 @@
 """
-The one guarded reader and atomic writer of h5 files: every load and save goes through it.
+The one guarded reader and the writer of h5 files: every load and save goes through it.
 
 A file may be damaged or made to harm. It is read without following any reference out of it, and an
 array only if its shape and dtype are those expected; a caller changes nothing before all is read.
-A file is written beside its place and moved there in one step.
+A file is written beside its place and moved there in one step, under a seal (Seal.py).
 """
 
 import contextlib
 import io
 import os
-import secrets
+import stat
+import traceback
 from pathlib import Path
 
-import numpy as np
-
+from minidl import Config
+from minidl.AtomicFile import replacing
+from minidl.Guarded import Guarded, Problems, h5Errors, shown
 from minidl.Modules.Module import ModuleError
+from minidl.Seal import SealError, Snapshot, blockSize, sealOf
 
-# What h5py has raised over damaged files.
-h5Errors = OSError, RuntimeError, LookupError, TypeError, ValueError, ArithmeticError, MemoryError
+mostText = 1000  # characters of an error
 
 
 class WeightsError(ModuleError):
@@ -31,174 +33,126 @@ def readArrays(hdf, who, expected):
         return [guarded.read(name, *form) for name, form in expected.items()]
 
 
-class Guarded:
-    """A group of a file that may be damaged or hostile; what is wrong goes to `problems`."""
-
-    def __init__(self, file, name, problems):
-        import h5py
-
-        self.h5py, self.name, self.problems = h5py, name, problems
-        # The other filters have crashed on damaged data.
-        self.filters = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE}
-        own = name == "/" or isinstance(file.get(name, getlink=True), h5py.HardLink)
-        self.group = file[name] if own else {}
-        if not isinstance(self.group, (h5py.Group, dict)):
-            self.problems.append(f"{name} is no group")
-            self.group = {}
-
-    def __contains__(self, key):
-        return key in self.group
-
-    def refuseOthers(self, expected):
-        for key in sorted(set(self.group) - expected):
-            self.problems.append(f"{self.name}/{key} is not in this module")
-
-    def read(self, key, shape, dtype, alias=None):
-        """The dataset as a host array of just this shape and dtype, or None."""
-        label = f"{self.name}/{key}" + (f" ({alias})" if alias else "")
-        reason, dataset = self.find(key), None
-        if reason is None:
-            dataset = self.group[key]
-            reason = self.unfit(dataset, shape, dtype)
-        if reason is not None:
-            self.problems.append(f"{label} {reason}")
-            return None
-
-        value = np.empty(shape, dataset.dtype)
-        try:
-            dataset.read_direct(value)
-        except h5Errors as error:
-            self.problems.append(f"{label} cannot be read: {error}")
-            return None
-        return value.astype(dtype, casting="safe")
-
-    def readAny(self, key):
-        """Numbers or text of whatever shape, or None."""
-        reason = self.find(key) or self.suspect(self.group[key])
-        if reason is not None:
-            self.problems.append(f"{self.name}/{key} {reason}")
-            return None
-        dataset = self.group[key]
-        isText = self.h5py.check_string_dtype(dataset.dtype) is not None
-        return dataset.asstr()[()] if isText else dataset[()]
-
-    def find(self, key):
-        """Why the key names no dataset of this very file, or None."""
-        if key not in self.group:
-            return "is missing"
-        link = self.group.get(key, getlink=True)
-        if not isinstance(link, self.h5py.HardLink):
-            return f"must be a hard link, not a {type(link).__name__}"
-        if self.group.get(key, getclass=True) is not self.h5py.Dataset:
-            return "must be a dataset"
-        return None
-
-    def unfit(self, dataset, shape, dtype):
-        """Why the dataset must not be read, found before any of its bytes is; or None."""
-        if dataset.shape != shape:
-            return f"must have shape {shape}, the file has {dataset.shape}"
-        if not np.can_cast(dataset.dtype, dtype, casting="safe"):
-            return f"must have dtype {dtype}, the file has {dataset.dtype}"
-        return self.foreign(dataset)
-
-    def suspect(self, dataset):
-        """Why a dataset of no known shape and dtype must not be read, or None."""
-        if dataset.dtype.kind not in "biufc" and not self.h5py.check_string_dtype(dataset.dtype):
-            return f"must be numbers or text, the file has {dataset.dtype}"
-        if dataset.shape is None or dataset.nbytes > max(dataset.id.get_storage_size(), 2 ** 20):
-            return "must hold as many bytes as it says"
-        return self.foreign(dataset)
-
-    def foreign(self, dataset):
-        """Why the dataset is none that `save` could have written, or None."""
-        if dataset.is_virtual or dataset.external:
-            return "must hold its own data, not refer to other files"
-        plist = dataset.id.get_create_plist()
-        if {plist.get_filter(i)[0] for i in range(plist.get_nfilters())} - self.filters:
-            return "may be filtered by gzip and shuffle only"
-        if dataset.size and not dataset.id.get_storage_size():
-            return "holds no data"
-        return None
-
-
 @contextlib.contextmanager
 def writing(hdf):
-    """(group to write to, [what save returns]); a path's file is replaced when all is written."""
+    """
+    (group to write to, [what save returns]). When all is written, it is sealed, and a path's file
+    replaced in one step; an open h5py file or group has no seal.
+    """
     import h5py
 
+    result = [None]
     if isinstance(hdf, h5py.Group):
-        yield hdf, [None]
-    elif hdf is None:
-        image, result = io.BytesIO(), [None]
-        with h5py.File(image, "w", libver="earliest") as file:
-            yield file, result
+        yield hdf, result
+        return
+    image = io.BytesIO()
+    with h5py.File(image, "w", libver="earliest", userblock_size=blockSize) as file:
+        yield file, result
+    seal = sealOf(image)
+    image.seek(0)
+    image.write(seal)
+    if hdf is None:
         result[0] = image.getvalue()
     else:
-        with replacing(Path(hdf)) as path, h5py.File(path, "w", libver="earliest") as file:
-            yield file, [None]
+        with replacing(hdf) as path:
+            path.write_bytes(image.getbuffer())
 
 
 @contextlib.contextmanager
-def replacing(path):
-    """A temporary path beside `path`, which takes its place in one step if all goes well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    try:
-        yield temporary
-        if path.exists():
-            temporary.chmod(path.stat().st_mode & 0o7777)
-        sync(temporary)
-        temporary.replace(path)
-        sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def sync(path):
-    """Waits until the file or folder is on the disk, not only on its way."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def reading(hdf, who):
+def reading(hdf, who, requireSeal=None, strict=True):
     """
-    (root group, list for problems) of a path, of a file's bytes, or of an open file or group.
+    (root group, Problems) of a path, of a file's bytes, of an open binary file, or of an open h5py
+    file or group.
 
-    Raises WeightsError in the end if there were problems, before anything of `who` has changed.
+    Raises WeightsError in the end if there were problems, misfits among them unless `strict` is
+    False, before anything of `who` has changed. requireSeal: refuse what has no seal; None:
+    Config.requireSeal.
     """
     import h5py
 
-    problems, failed = [], f"{who}: cannot load {described(hdf)}: "
-    if isinstance(hdf, h5py.Group):
-        with damageTold(failed):
-            yield hdf, problems
-    else:
-        if isinstance(hdf, (str, os.PathLike)) and not Path(hdf).is_file():
-            raise WeightsError(failed + "there is no such file")
-        try:
-            file = h5py.File(io.BytesIO(hdf) if isinstance(hdf, (bytes, bytearray)) else hdf, "r")
-        except h5Errors as error:
-            raise WeightsError(f"{failed}it is no h5 file ({error})") from error
-        with damageTold(failed), file:
-            yield file, problems
+    problems, failed = Problems(), shown(f"{who}: cannot load {described(hdf)}: ", 400)
+    requireSeal = Config.requireSeal if requireSeal is None else requireSeal
+    with told(failed), contextlib.ExitStack() as stack:
+        if not isinstance(hdf, h5py.Group):
+            file = Snapshot(stack.enter_context(binary(hdf)))
+            if not file.isSealed():
+                noSeal(requireSeal, f"{who} is loaded from {described(hdf)}")
+            hdf = stack.enter_context(opened(file))
+        elif requireSeal:
+            raise SealError("the seal of an open h5py file cannot be checked: give its path")
+        yield hdf, problems
 
-    if problems:
-        more = f" and {len(problems) - 12} more" if len(problems) > 12 else ""
-        raise WeightsError(failed + "; ".join(problems[:12]) + more)
+    wrong = [*problems, *(problems.misfits.values() if strict else ())]
+    if wrong:
+        raise WeightsError(summary(failed, wrong))
 
 
 @contextlib.contextmanager
-def damageTold(failed):
-    """What h5py raises over a damaged file becomes a WeightsError."""
+def told(failed):
+    """What is raised over a file that is no good becomes a WeightsError."""
     try:
         yield
+    except WeightsError:
+        raise
+    except SealError as error:
+        raise WeightsError(f"{failed}{error}") from error
     except h5Errors as error:
-        raise WeightsError(f"{failed}it is damaged ({error})") from error
+        raise WeightsError(f"{failed}it is damaged ({shown(error, mostText // 2)})") from error
+
+
+@contextlib.contextmanager
+def binary(hdf):
+    """The open file of a path, of bytes, or of an open binary file."""
+    if isinstance(hdf, (bytes, bytearray, memoryview)):
+        yield io.BytesIO(hdf)
+    elif isinstance(hdf, (str, os.PathLike)):
+        if not Path(hdf).is_file():
+            raise SealError("there is no such file")
+        with open(hdf, "rb", opener=openAtOnce) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise SealError("there is no such file")
+            yield file
+    elif hasattr(hdf, "read") and hdf.seekable():
+        yield hdf
+    else:
+        raise SealError("it must be a path, bytes, or an open file in which one can seek")
+
+
+def openAtOnce(path, flags):
+    return os.open(path, flags | os.O_NONBLOCK)  # else one may wait for the writer of a pipe
+
+
+def noSeal(requireSeal, what):
+    if requireSeal:
+        raise SealError("it has no seal: minidl.Weights.seal(path) gives one to a file you trust")
+    if Config.showWarnings:
+        Config.getLogger().info(f"{what}, which has no seal: damage may stay unseen")
+
+
+@contextlib.contextmanager
+def opened(file):
+    import h5py
+
+    try:
+        hdf = h5py.File(file, "r")
+    except BaseException as error:
+        # They hold a handle of h5py's which crashes if it outlives the interpreter.
+        traceback.clear_frames(error.__traceback__)
+        raise
+    with hdf:
+        yield hdf
+
+
+def summary(failed, wrong):
+    """The error's text: as many as have room, and how many more there are."""
+    text = failed
+    for i, each in enumerate(wrong):
+        more, each = f" and {len(wrong) - i} more", shown(each, 250)
+        if len(text) + len(each) + len(more) + 2 > mostText:
+            return text.removesuffix("; ") + more
+        text += f"{each}; "
+    return text.removesuffix("; ")
 
 
 def described(hdf):
-    return f"{len(hdf)} bytes" if isinstance(hdf, (bytes, bytearray)) else str(hdf)
+    return f"{len(hdf)} bytes" if isinstance(hdf, (bytes, bytearray, memoryview)) else str(hdf)

@@ -15,7 +15,8 @@ class Variable:
         postUpdater: function of (variable), called after each update.
 
     learnRate and momRate multiply the optimizer's; wc multiplies the rate of weight decay, so that
-    a variable with wc = 0 does not decay.
+    a variable with wc = 0 does not decay. numOfWeights, which optimizers set, says how many of its
+    elements, the first ones, are weights, not biases or parameters of normalizations.
     """
 
     index = 0
@@ -33,6 +34,7 @@ class Variable:
         self.name, self.data, self.grad = name, data, grad
         self.learnRate, self.momRate, self.wc = 1.0, 1.0, 0.0
         self.updater, self.postUpdater = updater, postUpdater
+        self.numOfWeights = data.size
 
     @property
     def hasUpdater(self):

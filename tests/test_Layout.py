@@ -23,10 +23,11 @@ floors = [
     ["minidl.Backend"],
     ["minidl.Backend.Ops"],
     ["minidl.Random", "minidl.Variable", "minidl.Functional", "minidl.Progress"],
-    ["minidl.Modules", "minidl.BatchNormFrom", "minidl.GuardedFile", "minidl.Weights"],
+    ["minidl.Modules", "minidl.Containers.Node", "minidl.BatchNormFrom", "minidl.AtomicFile",
+     "minidl.Seal", "minidl.H5Dataset", "minidl.Guarded", "minidl.GuardedFile", "minidl.Weights"],
     ["minidl.Datasets", "minidl.Transformers"],
     ["minidl.Containers", "minidl.Cost", "minidl.Optimizers"],
-    ["minidl.Handlers", "minidl.Models", "minidl.Passes"],
+    ["minidl.Handlers", "minidl.Models", "minidl.Passes", "minidl.Blueprint", "minidl.Summary"],
     ["minidl.CudaPackages", "minidl.PyCudaBuild"],
     ["minidl.Doctor", "minidl.CudaSetup", "minidl.__main__"],
 ]
@@ -111,11 +112,13 @@ def test_files_are_short_and_plain(path):
 testedWith = {
     "CpuDevice": "Runtime", "ElementLoop": "ElementwiseKernel", "Function": "SourceModule",
     "KernelText": "SourceModule", "Parameter": "SourceModule", "GuardedFile": "WeightsRefused",
+    "AtomicFile": "WeightsSaving", "H5Dataset": "WeightsHostile",
+    "Guarded": "WeightsHostile", "Seal": "WeightsSeal",
     "__main__": "Doctor", "Matrix": "MatMul", "CTypes": "ElementwiseKernel",
     "Window": "ElementwiseKernel",
     "Axes": "Functional", "BatchNormInfer": "BatchNormInferTwin", "HostText": "BatchNormTwin",
     "FusedNorm": "NormFusing", "Affine": "FoldBatchNorm",
-    "Ordered": "Sequential", "ConvGeometry": "ConvND", "Conv": "ConvND",
+    "Ordered": "Sequential", "Scheme": "Blueprint", "ConvGeometry": "ConvND", "Conv": "ConvND",
     "WindowND": "MaxPoolND", "PoolND": "MaxPoolND", "Pool": "MaxPoolND",
     "MaxUnpool": "MaxUnpool2D", "InputActivation": "Gelu",
     **{f"{kind}{nd}D": f"{kind}ND" for kind in ("AvgPool", "Conv", "Deconv", "MaxPool")

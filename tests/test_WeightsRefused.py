@@ -1,33 +1,15 @@
 """Files that do not fit are refused in words, and leave every value as it was."""
 
-import io
 import os
 
 import h5py
 import numpy as np
 import pytest
 
-from minidl.Backend import gpuarray
 from minidl.Containers import Sequential
-from minidl.Modules import BatchNorm, Linear, ModuleError
+from minidl.Modules import Linear, ModuleError
 from tests.Case import stateOf
-from tests.Processes import run
-
-
-def make(seed=0):
-    np.random.seed(seed)
-    net = Sequential("net").append(Linear(5, 4, name="lin")).append(BatchNorm(4, name="bn"))
-    net(gpuarray.to_gpu(np.random.standard_normal((7, 5)).astype(np.float32)))
-    net.setAttr("epoch", seed)
-    return net
-
-
-def changed(change, **arguments):
-    """The bytes of a good file in which `change` has changed something."""
-    buffer = io.BytesIO(make().save(**arguments))
-    with h5py.File(buffer, "r+") as file:
-        change(file)
-    return buffer.getvalue()
+from tests.WeightFiles import changed, make
 
 
 def put(path, value, **arguments):
@@ -105,7 +87,8 @@ cases = {
     "soft link": (link("params/0", h5py.SoftLink("/params/1")), "a hard link, not a SoftLink"),
     "external link": (link("params/0", h5py.ExternalLink("/etc/passwd", "/x")),
                       "is missing|must be a hard link, not a ExternalLink"),
-    "soft group": (link("params", h5py.SoftLink("/links")), "params/0 .* is missing"),
+    "soft group": (link("params", h5py.SoftLink("/links")),
+                   "params must be a hard link, not a SoftLink"),
     "external storage": (external, "must hold its own data"),
     "virtual dataset": (virtual, "must hold its own data"),
     "checksum filter": (put("params/0", zeros, fletcher32=True), "by gzip and shuffle only"),
@@ -119,7 +102,7 @@ cases = {
     "infinite variance": (put("attrs/net.bn.var", np.full((1, 4, 1, 1), np.inf, np.float32)),
                           "net.bn.var must be finite and not negative"),
     "negative count": (put("attrs/net.bn.numOfProps", np.int64(-1)), "must not be negative"),
-    "huge attribute": (bomb, "attrs.net/net.huge must hold as many bytes as it says"),
+    "huge attribute": (bomb, "attrs.net/net.huge must not hold more bytes than the file"),
     "pairs as attribute": (put("attrs.net/net.pair", np.zeros(2, [("a", "f4")])),
                            "must be numbers or text"),
     "group as attribute": (group("attrs.net/net.epoch"), "attrs.net/net.epoch must be a dataset"),
@@ -166,14 +149,16 @@ def test_tells_all_that_does_not_fit_at_once():
 def test_tells_a_dozen_of_very_many():
     net = Sequential("net").extend(Linear(2, 2, name=f"lin{i}") for i in range(30))
 
-    with pytest.raises(ModuleError, match="lin0.W is missing; .* and 48 more$"):
+    listed = "lin0.W is missing; .*lin15.b is missing and 28 more$"
+    with pytest.raises(ModuleError, match=listed) as caught:
         net.load(Sequential("net").save())
+    assert len(str(caught.value)) <= 1000
 
 
 @pytest.mark.parametrize("content, message", [
     (b"", "it is no h5 file"),
     (b"just some words\n" * 100, "it is no h5 file"),
-    (b"\x89HDF\r\n\x1a\n" + bytes(2000), "it is no h5 file"),
+    (b"\x89HDF\r\n\x1a\n" + bytes(2000), "it is damaged"),
 ])
 @pytest.mark.parametrize("where", ["bytes", "path"])
 def test_refuses_what_is_no_h5_file(where, content, message, tmp_path):
@@ -186,39 +171,13 @@ def test_refuses_what_is_no_h5_file(where, content, message, tmp_path):
 def test_refuses_a_file_that_was_cut_short(share):
     image = make().save()
 
-    refused(image[:int(share * len(image))], "it is no h5 file|it is damaged|cannot be read")
+    refused(image[:int(share * len(image))], "it is damaged: it is not what was sealed")
 
 
 def test_refuses_paths_where_there_is_no_file(tmp_path):
     refused(tmp_path / "nothing.hdf", "nothing.hdf: there is no such file")
     refused(tmp_path, "there is no such file")
     refused(str(tmp_path / "nothing.hdf"), "there is no such file")
-
-
-def loadDamaged(number):
-    """How many of so many damaged files were refused in words."""
-    rng, image, net, words = np.random.default_rng(0), make().save(), make(seed=1), 0
-    before = stateOf(net)
-
-    for _ in range(number):
-        damaged = bytearray(image)
-        for place in rng.integers(0, len(image), rng.integers(1, 20)):
-            damaged[place] = rng.integers(0, 256)
-        try:
-            net.load(bytes(damaged))
-        except ModuleError as error:
-            words += str(error).startswith("Sequential 'net': cannot load ")
-            assert stateOf(net) == before
-        else:
-            net = make(seed=1)
-    return words
-
-
-def test_damaged_files_end_in_words_and_leave_no_trace():
-    # In a process of its own, which could crash.
-    out, _ = run("from tests.test_WeightsRefused import loadDamaged; print(loadDamaged(500))")
-
-    assert int(out) > 100
 
 
 def test_a_right_file_is_taken_after_refused_ones():

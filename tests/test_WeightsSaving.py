@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from minidl import GuardedFile
+from minidl import AtomicFile
 from minidl.Containers import Sequential
 from minidl.Modules import BatchNorm, Linear
 from tests.Case import stateOf
@@ -48,7 +48,7 @@ def test_a_first_save_that_fails_leaves_nothing(tmp_path):
 def test_the_new_file_is_on_the_disk_before_it_takes_the_old_ones_place(tmp_path, monkeypatch):
     calls, path = [], tmp_path / "net.hdf"
     sync, replace = os.fsync, os.replace
-    monkeypatch.setattr(GuardedFile, "sync", lambda path: calls.append("sync") or _sync(path, sync))
+    monkeypatch.setattr(AtomicFile, "sync", lambda path: calls.append("sync") or _sync(path, sync))
     monkeypatch.setattr(type(path), "replace", lambda self, target: (
         calls.append("replace"), replace(self, target))[1])
 

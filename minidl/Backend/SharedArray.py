@@ -40,5 +40,9 @@ class SharedArray:
         self.ary = gpuarray.zeros(self.size, self.dtype)
 
     def __getitem__(self, name):
+        return self.partOf(self.ary, name)
+
+    def partOf(self, ary, name):
+        """The place of `name` in another array of the size of this one's."""
         first, shape = self.places[name]
-        return self.ary[first:first + math.prod(shape)].reshape(shape)
+        return ary[first:first + math.prod(shape)].reshape(shape)

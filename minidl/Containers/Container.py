@@ -1,5 +1,6 @@
 """The contract of modules that are made of modules."""
 
+from minidl.Backend.Ops import Vector
 from minidl.Modules.Module import Module, ModuleError
 
 
@@ -11,8 +12,17 @@ class Container(Module):
     """
     A module made of modules, each with a name of its own in `modules`.
 
-    A subclass says how data flows. Gradients of parameters are added to what they held (momentum is
-    1 unless given): call zeroGradParams before each step.
+    Gradients of parameters are added to what they held (momentum is 1 unless given): call
+    zeroGradParams before each step. A module stands in a net once, since it keeps what its last
+    call left; several modules may share their variables (setVar), whose gradients then add up.
+
+    A subclass says how data flows:
+        flow(value, visit)       what comes out when each module turns what comes to it, a shape for
+                                 instance, into visit(module, value)
+        flowBack(value, visit)   the same from the outputs to the inputs
+    where there is a list for a list of arrays; one value may stand for a list of its like. In a
+    graph several may take what a module gives: each gets split(module) if there is a `split`; and
+    what they give back, [(slots, value)], is brought together by `join`, or as shapes are.
     """
 
     isContainer = True
@@ -26,19 +36,34 @@ class Container(Module):
             self.fail(f"there is no module {name}, only {', '.join(self.modules) or 'none'}")
         return self.modules[name]
 
-    def acquire(self, mod):
-        """Takes `mod` in, under its name; one without a name is named by a number."""
-        if mod.name is None:
-            number = len(self.modules)
-            while str(number) in self.modules:
-                number += 1
-            mod.name = str(number)
-        if mod.name in self.modules:
-            self.fail(f"there is a module named {mod.name} already ({self.modules[mod.name]}); "
-                      f"names in a container must differ")
-        if "/" in mod.name or mod.name == "":
-            self.fail(f"a module's name must not be empty or have a slash, got '{mod.name}'")
-        self.modules[mod.name] = mod
+    def checkNew(self, mod):
+        """Refuses what is no module, or one that is inside already."""
+        if not isinstance(mod, Module):
+            self.fail(f"takes modules, got {type(mod).__name__}")
+        inside = {each for _, each in self.namedModules("")}
+        for _, each in mod.namedModules(""):
+            if each in inside:
+                self.fail(f"{each} would stand in it twice, and forget what its first call left: "
+                          f"make another module, and share variables with setVar")
+
+    def acquire(self, mod, name=None):
+        """Takes `mod` in, as `name` or under its own; one without a name is named by a number."""
+        name = mod.name if name is None else name
+        name = self.freeName() if name is None else name
+        if name in self.modules:
+            self.fail(f"there is a module named {name} already ({self.modules[name]}); names in a "
+                      f"container must differ")
+        if "/" in name or name == "":
+            self.fail(f"a module's name must not be empty or have a slash, got '{name}'")
+        mod.name = name if mod.name is None else mod.name
+        self.modules[name] = mod
+
+    def freeName(self):
+        """The first number, from that of modules on, which is no name here yet."""
+        number = len(self.modules)
+        while str(number) in self.modules:
+            number += 1
+        return str(number)
 
     def removeModule(self, mod):
         self[mod.name]
@@ -109,6 +134,29 @@ class Container(Module):
         super().reset()
         for mod in self.modules.values():
             mod.reset()
+
+    def dataShapeFrom(self, shape):
+        return self.flow(shape, lambda mod, each: mod.dataShapeFrom(each))
+
+    def gradShapeFrom(self, shape):
+        return self.flowBack(shape, lambda mod, each: mod.gradShapeFrom(each))
+
+    def momentumLeft(self, momentum, updParamGrads):
+        """
+        The momentum for backward of the modules. Where modules share a variable it is 1, and all
+        gradients are multiplied here: else each of them would shrink what the others have added.
+        """
+        if momentum == 1.0 or not (updParamGrads and self.train):
+            return momentum
+        table = self.getVarTable()
+        if all(len(names) == 1 for names in table.values()):
+            return momentum
+        for var in table:
+            if var.grad is not None and momentum == 0.0:
+                Vector.fill(var.grad, 0)  # whatever it held
+            elif var.grad is not None:
+                Vector.addScaled(var.grad, var.grad, out=var.grad, alpha=momentum, beta=0.0)
+        return 1.0
 
     def checkDataType(self, dtype):
         """Left to the modules."""

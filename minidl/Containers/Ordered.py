@@ -1,4 +1,4 @@
-from minidl.Containers.Container import Container
+from minidl.Containers.Container import Container, ContainerError
 
 
 class Ordered(Container):
@@ -14,17 +14,28 @@ class Ordered(Container):
         self.registerBlueprint(locals())
         self.graph = []
 
-    def append(self, mod):
-        """Adds `mod` at the end; returns the container, so that calls can be chained."""
+    def append(self, mod, acquire=True):
+        """
+        Adds `mod` at the end; returns the container, so that calls can be chained. `acquire` is
+        PuzzleLib's, and changes nothing here: no module is given another name than it has.
+        """
         return self.insert(mod, len(self.graph))
 
-    def extend(self, mods):
-        """Adds all modules of a list or of another container in order."""
-        for mod in mods:
-            self.append(mod)
+    def extend(self, mods, acquire=True):
+        """Adds all modules of a list or of another container in order, or none of them."""
+        before = len(self.graph)
+        try:
+            for mod in mods:
+                self.append(mod)
+        except ContainerError:
+            for mod in self.graph[before:]:
+                super().removeModule(mod)
+            del self.graph[before:]
+            raise
         return self
 
     def insert(self, mod, index):
+        self.checkNew(mod)
         self.checkOrder([*self.graph[:index], mod, *self.graph[index:]])
         self.acquire(mod)
         self.graph.insert(index, mod)
@@ -49,6 +60,8 @@ class Ordered(Container):
         """Takes any modules in any order unless a subclass refuses them."""
 
     def getByIndex(self, index):
+        if not -len(self.graph) <= index < len(self.graph):
+            self.fail(f"has {len(self.graph)} modules, got index {index}")
         return self.graph[index]
 
     def getModuleIndex(self, name):
@@ -57,7 +70,7 @@ class Ordered(Container):
     def __getitem__(self, key):
         if isinstance(key, slice):
             return type(self)(self.name).extend(self.graph[key])
-        return self.graph[key] if isinstance(key, int) else super().__getitem__(key)
+        return self.getByIndex(key) if isinstance(key, int) else super().__getitem__(key)
 
     def __iter__(self):
         return iter(self.graph)

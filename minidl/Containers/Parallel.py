@@ -18,6 +18,7 @@ class Parallel(Ordered):
         if self.inData is None:
             self.fail("backward needs a call with data first")
         grad = self.accept(grad, "grad", self.checkGradShape, self.checkGradType)
+        momentum = self.momentumLeft(momentum, updParamGrads)
         for i, mod in enumerate(self.graph):
             self.at(i, mod.backward, grad[i], updParamGrads, updGrad, scale, momentum)
         self.grad = [mod.grad for mod in self.graph] if updGrad else None
@@ -31,11 +32,8 @@ class Parallel(Ordered):
     # One of two modules may do the sum of both outputs in its own kernel, and what follows the sum
 
     def fusable(self, followers):
-        if len(self.graph) != 2 or self.summing() is None or not followers \
-                or type(followers[0]) is not Add:
-            return 0
-        follows = followers[1] if len(followers) > 1 else None
-        return 2 if type(follows) is Activation and follows.ramp() is not None else 1
+        canAdd = len(self.graph) == 2 and self.summing() is not None
+        return summed(followers) if canAdd else 0
 
     def summing(self):
         """The index of the module that can do the sum; None if neither can."""
@@ -69,7 +67,25 @@ class Parallel(Ordered):
                       f"got {given}")
 
     def dataShapeFrom(self, shape):
-        return [mod.dataShapeFrom(each) for mod, each in zip(self.graph, shape, strict=True)]
+        self.checkDataShape(shape)
+        return super().dataShapeFrom(shape)
 
     def gradShapeFrom(self, shape):
-        return [mod.gradShapeFrom(each) for mod, each in zip(self.graph, shape, strict=True)]
+        self.checkGradShape(shape)
+        return super().gradShapeFrom(shape)
+
+    def flow(self, value, visit, split=None):
+        values = value if isinstance(value, list) else [value] * len(self.graph)
+        self.checkNumber("data", values)
+        return [visit(mod, each) for mod, each in zip(self.graph, values, strict=True)]
+
+    def flowBack(self, value, visit, join=None):
+        return self.flow(value, visit)
+
+
+def summed(followers):
+    """How many of `followers` a module that can add does: an Add, and a ramp behind it."""
+    if not followers or type(followers[0]) is not Add:
+        return 0
+    follows = followers[1] if len(followers) > 1 else None
+    return 2 if type(follows) is Activation and follows.ramp() is not None else 1

@@ -1,4 +1,5 @@
 from minidl import Config
+from minidl.Containers import InPlace
 from minidl.Containers.Ordered import Ordered
 from minidl.Modules.Module import ModuleError
 
@@ -19,16 +20,10 @@ class Sequential(Ordered):
         self.fused = {}  # {module: those behind it that it did in its own kernel in the last call}
 
     def checkOrder(self, graph):
-        """Refuses a module that would overwrite an output which a gradient is found from."""
-        needed = None  # the module whose output comes to the next one, if its gradient needs that
-        for mod in opened(graph) if not Config.disableModuleCompatChecks else ():
-            if needed is not None and getattr(mod, "inplace", False):
-                self.fail(f"{mod} would overwrite the output of {needed}, which its gradient "
-                          f"needs: make {mod} with inplace=False")
-            if mod.gradUsesOutData:
-                needed = mod
-            elif not mod.movesData:
-                needed = None
+        """Refuses a module in place that would overwrite what others read, there or back."""
+        if not Config.disableModuleCompatChecks:
+            through(graph, None, InPlace.output)
+            through(reversed(graph), None, InPlace.gradient)
 
     def updateData(self, data):
         self.data = self.run(data)
@@ -57,6 +52,7 @@ class Sequential(Ordered):
     def backward(self, grad, updParamGrads=True, updGrad=True, scale=1.0, momentum=1.0):
         if self.__dict__.get("data", self) is None:
             self.fail("backward needs a call with data first")
+        momentum = self.momentumLeft(momentum, updParamGrads)
         self.runBack(grad, (), updParamGrads, updGrad, scale, momentum)
 
     def runBack(self, grad, behind, updParamGrads, updGrad, scale, momentum):
@@ -109,21 +105,14 @@ class Sequential(Ordered):
         trained = (index for index, mod in enumerate(self.graph) if mod.getVarTable())
         return next(trained, len(self.graph))
 
-    def dataShapeFrom(self, shape):
-        for mod in self.graph:
-            shape = mod.dataShapeFrom(shape)
-        return shape
+    def flow(self, value, visit, split=None):
+        return through(self.graph, value, visit)
 
-    def gradShapeFrom(self, shape):
-        for mod in reversed(self.graph):
-            shape = mod.gradShapeFrom(shape)
-        return shape
+    def flowBack(self, value, visit, join=None):
+        return through(reversed(self.graph), value, visit)
 
 
-def opened(graph):
-    """All modules in the order of data, those of a Sequential in its place."""
+def through(graph, value, visit):
     for mod in graph:
-        if isinstance(mod, Sequential):
-            yield from opened(mod.graph)
-        else:
-            yield mod
+        value = visit(mod, value)
+    return value

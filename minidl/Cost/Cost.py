@@ -80,7 +80,9 @@ class Cost:
 
     def collect(self):
         if self.numOfSums:
-            self.accumErr += float(self.sums.get()[:self.numOfSums].sum(dtype=np.float64))
+            # One after another: the sum's bits do not depend on when they were collected.
+            sums = self.sums.get()[:self.numOfSums]
+            self.accumErr = float(np.cumsum([self.accumErr, *sums], dtype=np.float64)[-1])
             self.numOfSums = 0
 
     def resetAccumulator(self):

@@ -8,8 +8,10 @@ all that follows, so that damage shows before anything else is read.
 import hashlib
 import io
 
+from minidl import H5Dataset
+from minidl.AtomicFile import replacing
 from minidl.Datasets.Source import DatasetError
-from minidl.GuardedFile import Guarded, h5Errors, replacing
+from minidl.Guarded import Guarded, Problems, h5Errors
 
 mark = b"minidl data set 1\n"
 blockSize = 512
@@ -59,9 +61,9 @@ class Cache:
 
     def unfit(self, file):
         """Why a file that is not damaged is still another one than is wanted, or None."""
-        guarded = Guarded(file, "/", [])
+        guarded = Guarded(file, "/", Problems())
         try:
-            if any(guarded.find(name) or guarded.foreign(file[name]) for name in self.names):
+            if any(guarded.find(name) or H5Dataset.foreign(file[name]) for name in self.names):
                 return "it holds something else"
             counts = [int(file.attrs[part]) for part in parts]
             lengths = {len(file[name]) for name in self.names}

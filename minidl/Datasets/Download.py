@@ -4,8 +4,8 @@ import gzip
 import http.client
 
 from minidl import Config
+from minidl.AtomicFile import replacing
 from minidl.Datasets.Source import DatasetError, opened
-from minidl.GuardedFile import replacing
 
 mostBytes = 2 ** 30
 pieceBytes = 2 ** 20

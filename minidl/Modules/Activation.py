@@ -47,7 +47,7 @@ class Activation(Module):
 
     def __init__(self, activation, slc=None, inplace=False, name=None, args=()):
         super().__init__(name)
-        self.registerBlueprint(locals(), exclude=["slc"])
+        self.registerBlueprint(locals())
         try:
             self.activation = ActivationType(activation)
         except ValueError:

@@ -3,11 +3,18 @@ import numpy as np
 
 class Affine:
     """
-    What minidl.Passes asks of a module that multiplies by weights W and adds a bias b, or none.
+    What modules that multiply by weights W and add a bias b, or none, have in common, and what
+    minidl.Passes asks of them.
 
     The module gives `newNorm(**options)`, a batch normalization of what comes out; biasShape(); and
     alongOut(values), a number for each map that comes out in a shape that numpy stretches over W.
     """
+
+    def checkReady(self):
+        if self.W is None:
+            self.fail("has no weights: set them with setVar, or make it with empty=False")
+        if self.useBias and self.b is None:
+            self.fail("has no bias: set it with setVar, or make it with useBias=False")
 
     def dropBias(self):
         self.vars.pop("b", None)

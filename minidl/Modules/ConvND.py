@@ -108,6 +108,5 @@ class ConvND(Affine, WindowND):
                       f"inmaps={self.inmaps}, outmaps={self.outmaps} and groups={self.groups}")
 
     def checkDataShape(self, shape):
-        if self.W is None:
-            self.fail("has no weights: set them with setVar, or make it with empty=False")
+        self.checkReady()
         super().checkDataShape(shape)

@@ -24,7 +24,7 @@ class Dropout(Module):
 
     def __init__(self, p=0.5, rng=None, slicing=None, inplace=False, name=None):
         super().__init__(name)
-        self.registerBlueprint(locals(), exclude=["rng", "slicing"])
+        self.registerBlueprint(locals(), exclude=["rng"])
         if not 0 <= p < 1:
             self.fail(f"p must be at least 0 and below 1, got {p}")
 

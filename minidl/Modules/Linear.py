@@ -83,8 +83,7 @@ class Linear(Affine, Module):
         return values[:, None] if self.transpose else values
 
     def checkDataShape(self, shape):
-        if self.W is None:
-            self.fail("has no weights: set them with setVar, or make it with empty=False")
+        self.checkReady()
         if len(shape) != 2 or shape[1] != self.insize:
             self.fail(f"data must have shape (batch, {self.insize}), got {shape}")
 

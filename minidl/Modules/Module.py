@@ -1,8 +1,6 @@
 """The contract of every module."""
 
 import enum
-import inspect
-import json
 
 import numpy as np
 
@@ -10,6 +8,7 @@ from minidl import Config
 from minidl.Backend import gpuarray
 from minidl.Backend.Precision import isFloating
 from minidl.Modules.InitScheme import createTensorWithScheme, inferNeuronsNumber
+from minidl.Modules.Scheme import schemeOf
 from minidl.Variable import Variable
 
 
@@ -154,8 +153,10 @@ class Module:
         """Takes any shape unless a subclass refuses it."""
 
     def checkGradShape(self, shape):
-        if shape != self.data.shape:
-            self.fail(f"grad must have the shape of data {self.data.shape}, got {shape}")
+        isList = isinstance(self.data, list)
+        expected = [each.shape for each in self.data] if isList else self.data.shape
+        if shape != expected:
+            self.fail(f"grad must have the shape of data {expected}, got {shape}")
 
     def checkDataType(self, dtype):
         if dtype.type is not self.calctype:
@@ -213,6 +214,12 @@ class Module:
             for key, var in module.vars.items():
                 vartable.setdefault(var, []).append(f"{path}.{key}")
         return vartable
+
+    def node(self, *parents):
+        """A node of a Graph with this module, fed by others: see Containers/Node.py."""
+        from minidl.Containers.Node import Node
+
+        return Node(self, parents)
 
     def zeroGradParams(self):
         for var in self.getVarTable():
@@ -275,20 +282,23 @@ class Module:
              withBlueprint=False):
         """
         Writes all variables and attributes to the h5 file `hdf`: a path, which is replaced in one
-        step, or an open h5py file or group. None gives the file's bytes.
+        step, or an open h5py file or group. None gives the file's bytes. `compress` is for arrays
+        that shrink by a fifth; None: for none.
         """
         from minidl import Weights
 
         return Weights.save(self, hdf, name, compress, assumeUniqueNames, withBlueprint)
 
-    def load(self, hdf, name=None, assumeUniqueNames=False):
+    def load(self, hdf, name=None, assumeUniqueNames=False, *, strict=True, requireSeal=None):
         """
-        Reads what `save` wrote, from a path, bytes, or an open h5py file or group. All or nothing:
-        a file that does not fit raises ModuleError and leaves every value as it was.
+        Reads what `save` wrote, from a path, bytes, or an open file: a binary one, or an h5py file
+        or group. All or nothing: one that does not fit raises ModuleError, no value has changed.
+        strict=False takes what fits of an undamaged one and returns {name: words} of what does not.
+        requireSeal: refuse a file without a seal; None: as Config.requireSeal says.
         """
         from minidl import Weights
 
-        Weights.load(self, hdf, name, assumeUniqueNames)
+        return Weights.load(self, hdf, name, assumeUniqueNames, strict, requireSeal)
 
     def attrMissing(self, name):
         """What attribute `name` becomes when a file lacks it; None: the file does not fit."""
@@ -300,11 +310,8 @@ class Module:
 
     def registerBlueprint(self, args, exclude=()):
         """Keeps the constructor's arguments, its locals(), to build an equal module from."""
-        known = inspect.signature(type(self).__init__).parameters
-        given = {key: value for key, value in args.items() if key in known and key != "self"}
-        given.update(given.pop("options", {}))  # of a constructor that passes them on
-        scheme = {key: None if key in exclude else plain(value) for key, value in given.items()}
-        self.blueprint = {"classname": type(self).__name__, "scheme": scheme}
+        self.blueprint = {
+            "classname": type(self).__name__, "scheme": schemeOf(type(self), args, exclude)}
 
     def getBlueprint(self):
         if self.blueprint is None:
@@ -333,13 +340,3 @@ def converted(array, dtype):
 def isCount(value):
     """Whether `value` is a whole number above 0."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0
-
-
-def plain(value):
-    """A constructor's argument as json writes it; None for what json cannot write."""
-    if isinstance(value, (np.generic, np.ndarray)):
-        value = value.tolist()
-    try:
-        return json.loads(json.dumps(value))
-    except TypeError:
-        return None

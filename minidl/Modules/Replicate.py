@@ -19,7 +19,7 @@ class Replicate(Module):
         self.registerBlueprint(locals())
         if not isCount(times):
             self.fail(f"times must be a positive integer, got {times}")
-        self.times, self.movesData = times, True
+        self.times, self.movesData, self.movesGrad = times, True, times == 1
 
     def updateData(self, data):
         self.data = [data] * self.times

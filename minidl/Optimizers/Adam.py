@@ -1,7 +1,7 @@
 import math
 
 from minidl.Backend.Ops import Optimizer as Ops
-from minidl.Optimizers.Optimizer import Optimizer, checkRates
+from minidl.Optimizers.Optimizer import Optimizer
 
 
 class Adam(Optimizer):
@@ -15,13 +15,13 @@ class Adam(Optimizer):
     Set alpha: learnRate is found anew in each step.
     """
 
-    entities = ("mg", "ms")
+    entities, rates = ("mg", "ms"), ("learnRate", "alpha", "beta1", "beta2", "epsilon")
+    belowOne = ("beta1", "beta2")
+    rateName = "alpha"
 
     def __init__(self, alpha=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8, nodeinfo=None):
         super().__init__(nodeinfo)
-        checkRates(self, alpha=alpha, beta1=beta1, beta2=beta2, epsilon=epsilon)
-        if max(beta1, beta2) >= 1:
-            self.fail(f"beta1 and beta2 must be below 1, got {beta1} and {beta2}")
+        self.checkRates(alpha=alpha, beta1=beta1, beta2=beta2, epsilon=epsilon)
         self.alpha, self.beta1, self.beta2, self.epsilon = alpha, beta1, beta2, epsilon
 
     def update(self, useStreams=False, sync=True):
@@ -31,4 +31,8 @@ class Adam(Optimizer):
 
     def step(self, var, state):
         Ops.adam(var.data, var.grad, state["mg"], state["ms"], self.learnRate * var.learnRate,
-                 1 - self.beta1, 1 - self.beta2, self.epsilon)
+                 1 - self.beta1, 1 - self.beta2, self.epsilon, *self.decayOf(var))
+
+    def decayOf(self, var):
+        """(how many of the first elements of `var` decay, by what share)"""
+        return 0, 0.0

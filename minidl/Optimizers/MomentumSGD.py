@@ -1,5 +1,5 @@
 from minidl.Backend.Ops import Optimizer as Ops
-from minidl.Optimizers.Optimizer import Optimizer, checkRates
+from minidl.Optimizers.Optimizer import Optimizer
 
 
 class MomentumSGD(Optimizer):
@@ -9,11 +9,11 @@ class MomentumSGD(Optimizer):
         m = momRate m + learnRate g,    p += m
     """
 
-    entities = ("mom",)
+    entities, rates = ("mom",), ("learnRate", "momRate")
 
     def __init__(self, learnRate=1e-3, momRate=0.9, nodeinfo=None):
         super().__init__(nodeinfo)
-        checkRates(self, learnRate=learnRate, momRate=momRate)
+        self.checkRates(learnRate=learnRate, momRate=momRate)
         self.learnRate, self.momRate = learnRate, momRate
 
     def step(self, var, state):

@@ -1,5 +1,5 @@
 from minidl.Backend.Ops import Optimizer as Ops
-from minidl.Optimizers.Optimizer import Optimizer, checkRates
+from minidl.Optimizers.Optimizer import Optimizer
 
 
 class SGD(Optimizer):
@@ -11,7 +11,7 @@ class SGD(Optimizer):
 
     def __init__(self, learnRate=1e-3, nodeinfo=None):
         super().__init__(nodeinfo)
-        checkRates(self, learnRate=learnRate)
+        self.checkRates(learnRate=learnRate)
         self.learnRate = learnRate
 
     def step(self, var, state):

@@ -1,6 +1,13 @@
+from minidl.Optimizers.AdaDelta import AdaDelta
+from minidl.Optimizers.AdaGrad import AdaGrad
 from minidl.Optimizers.Adam import Adam
+from minidl.Optimizers.AdamW import AdamW
 from minidl.Optimizers.MomentumSGD import MomentumSGD
 from minidl.Optimizers.NesterovSGD import NesterovSGD
+from minidl.Optimizers.RMSProp import RMSProp
+from minidl.Optimizers.RMSPropGraves import RMSPropGraves
 from minidl.Optimizers.SGD import SGD
+from minidl.Optimizers.SMORMS3 import SMORMS3
 
-__all__ = ["Adam", "MomentumSGD", "NesterovSGD", "SGD"]
+__all__ = ["AdaDelta", "AdaGrad", "Adam", "AdamW", "MomentumSGD", "NesterovSGD", "RMSProp",
+           "RMSPropGraves", "SGD", "SMORMS3"]

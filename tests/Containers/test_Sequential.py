@@ -165,6 +165,58 @@ def test_a_name_that_is_taken_is_refused():
     assert names(net) == ["first", "act", "last"] and net["act"] is net[1] is not other
 
 
+def test_a_module_stands_in_a_net_once():
+    net, inner = mlp(), mlp("inner")
+    net.append(inner)
+    around = Sequential("around").append(net)
+
+    for build in (lambda: net.append(net["act"]), lambda: net.append(net),
+                  lambda: net.append(Sequential().append(inner["act"])),
+                  lambda: inner.append(around)):
+        with pytest.raises(ContainerError, match="would stand in it twice, and forget what its"):
+            build()
+
+    assert names(net) == ["first", "act", "last", "inner"] and names(inner) == names(mlp())
+
+
+def test_a_module_may_stand_in_two_nets(rng):
+    net, x = mlp(), onDevice(rng.standard_normal((7, 5)))
+    other = Sequential("other").append(Identity()).append(net["first"])
+
+    assert np.array_equal(other(x).get(), net["first"](x).get())
+    assert names(other) == ["0", "first"] and other[1] is net[0]
+
+
+def test_extend_takes_all_or_none():
+    net = mlp()
+    with pytest.raises(ContainerError, match="there is a module named act already"):
+        net.extend([Identity("a"), Identity("b"), Identity("act")])
+
+    assert names(net) == list(net.modules) == names(mlp())
+
+
+@pytest.mark.parametrize("thing", ["linear", None, Linear, mlp().graph])
+def test_only_modules_are_taken(thing):
+    with pytest.raises(ContainerError, match="Sequential 'net': takes modules, got"):
+        Sequential("net").append(thing)
+
+
+@pytest.mark.parametrize("index", [3, -4, 99])
+def test_an_index_that_is_not_there_is_told(index):
+    with pytest.raises(ContainerError, match=f"'net': has 3 modules, got index {index}"):
+        mlp()[index]
+
+
+@pytest.mark.parametrize("acquire", [True, False])
+def test_no_module_is_given_another_name_than_it_has(acquire):
+    net = Sequential().append(Identity("a"), acquire).append(Identity(), acquire=acquire)
+    other = Sequential().extend(net, acquire=acquire)
+
+    assert names(net) == names(other) == ["a", "1"] and other.graph == net.graph
+    with pytest.raises(ContainerError, match="there is a module named a already"):
+        net.append(Identity("a"), acquire=acquire)
+
+
 @pytest.mark.parametrize("name", ["", "a/b", "/"])
 def test_a_name_that_files_cannot_have_is_refused(name):
     with pytest.raises(ContainerError, match="must not be empty or have a slash"):

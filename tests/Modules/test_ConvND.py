@@ -30,6 +30,9 @@ cases = [  # (shape of data, outmaps, size, other arguments)
     ((2, 32, 6, 5), 32, 3, {}),
     ((1, 37, 4, 4), 49, 3, dict(pad=2)),
     ((5, 40, 13, 30), 50, 3, dict(pad=(1, 2), useBias=False)),
+    ((3, 16, 13, 13), 32, 4, {}),
+    ((21, 19, 7, 12), 18, 4, dict(pad=(3, 1))),
+    ((2, 16, 8, 31), 49, 4, dict(pad=(0, 2), useBias=False)),
     ((1, 2, 3, 4, 5), 3, 2, {}),
     ((2, 3, 5, 3, 4), 4, (2, 3, 1), dict(pad=(0, 1, 0), stride=(1, 2, 1))),
     ((2, 4, 4, 5, 3), 2, 2, dict(groups=2, dilation=(1, 2, 1), pad=1)),
@@ -77,15 +80,18 @@ def test_output_is_the_cross_correlation(shape, outmaps, size, arguments, rng):
 
 
 @pytest.mark.parametrize("exact", [True, False])
-@pytest.mark.parametrize("shape, maps", [
-    ((33, 32, 8, 8), 32), ((9, 33, 17, 15), 65), ((3, 64, 28, 28), 32), ((2, 256, 32, 32), 32)])
-def test_single_precision_is_near_double(shape, maps, exact, rng, monkeypatch):
+@pytest.mark.parametrize("shape, maps, size", [
+    ((33, 32, 8, 8), 32, 3), ((9, 33, 17, 15), 65, 3), ((3, 64, 28, 28), 32, 3),
+    ((2, 256, 32, 32), 32, 3), ((64, 16, 13, 13), 32, 4), ((5, 40, 29, 26), 50, 4),
+    ((3, 64, 32, 32), 64, 4)])
+def test_single_precision_is_near_double(shape, maps, size, exact, rng, monkeypatch):
     monkeypatch.setattr(Config, "exactConvolution", exact)
-    x, g = rng.standard_normal(shape), rng.standard_normal((shape[0], maps, *shape[2:]))
+    places = [number + 3 - size for number in shape[2:]]
+    x, g = rng.standard_normal(shape), rng.standard_normal((shape[0], maps, *places))
     results = []
     for dtype in (np.float32, np.float64):
         np.random.seed(0)
-        module = Conv2D(shape[1], maps, 3, pad=1)
+        module = Conv2D(shape[1], maps, size, pad=1)
         module.calcMode(dtype)
         y = module(gpuarray.to_gpu(x.astype(np.float32).astype(dtype))).get()
         module.backward(gpuarray.to_gpu(g.astype(np.float32).astype(dtype)))

@@ -6,11 +6,24 @@ import pytest
 from minidl.Backend import gpuarray
 from minidl.Containers import Sequential
 from minidl.Modules import Activation, BatchNorm, Linear
-from minidl.Optimizers import SGD, Adam, MomentumSGD, NesterovSGD
+from minidl.Optimizers import (
+    SGD,
+    SMORMS3,
+    AdaDelta,
+    AdaGrad,
+    Adam,
+    AdamW,
+    MomentumSGD,
+    NesterovSGD,
+    RMSProp,
+    RMSPropGraves,
+)
 from minidl.Optimizers.Optimizer import OptimizerError
 from minidl.Variable import Variable
 
-everyOptimizer = pytest.mark.parametrize("kind", [SGD, MomentumSGD, NesterovSGD, Adam])
+kinds = [SGD, MomentumSGD, NesterovSGD, AdaGrad, AdaDelta, RMSProp, RMSPropGraves, Adam, AdamW,
+         SMORMS3]
+everyOptimizer = pytest.mark.parametrize("kind", kinds)
 eitherState = pytest.mark.parametrize("useGlobalState", [False, True], ids=["local", "global"])
 
 
@@ -256,12 +269,14 @@ def test_global_state_needs_one_dtype():
 @pytest.mark.parametrize("kind, arguments", [
     (SGD, dict(learnRate=-1e-3)), (SGD, dict(learnRate=np.nan)), (MomentumSGD, dict(momRate=-1)),
     (NesterovSGD, dict(learnRate=-1)), (Adam, dict(alpha=-1)), (Adam, dict(epsilon=-1e-8)),
-    (Adam, dict(beta1=-0.1)), (Adam, dict(beta2=np.nan)),
+    (Adam, dict(beta1=-0.1)), (Adam, dict(beta2=np.nan)), (AdaGrad, dict(learnRate=-1)),
+    (AdaDelta, dict(epsilon=-1)), (RMSProp, dict(factor=-1)), (RMSPropGraves, dict(momRate=-1)),
+    (SMORMS3, dict(epsilon=np.nan)),
 ])
 def test_refuses_negative_rates(kind, arguments):
     (name, value), = arguments.items()
 
-    with pytest.raises(OptimizerError, match=f"{name} must be at least 0, got {value}"):
+    with pytest.raises(OptimizerError, match=f"{name} must be at least 0 and finite, got {value}"):
         kind(**arguments)
 
 

@@ -20,6 +20,7 @@ mostTransformed = 1 << 19  # bytes of transformed numbers of a task, with the pr
 mostSums = 1 << 22  # bytes of gradients of filters, of all pieces of the samples together
 leastMaps = 8  # of a group's target, for a vector to hold neighbouring ones
 leastTasks = 8  # that share the work, where there is enough of it
+winogradWindows = 3, 4  # sides of filters
 
 packGather, packFilterGrad = struct.Struct("5P").pack, struct.Struct("4P2d").pack
 
@@ -43,7 +44,8 @@ class Conv:
         names = [f"{name}_{real}" for real in "fd"
                  for name in ("packFilters", "gather", "filterGrad", "joinPieces", "gatherPlanes",
                               "filterGradPlanes", "joinPlanes")]
-        names += ["winogradFilters_f", "winograd_f", "winogradGrad_f", "winogradJoin_f"]
+        names += [f"{name}{window}_f" for window in winogradWindows
+                  for name in ("winogradFilters", "winograd", "winogradGrad", "winogradJoin")]
         return {name: self.device.function(self.library[name]) for name in names}
 
     def forward(self, data, filters, bias, g, out):
@@ -133,26 +135,28 @@ class Conv:
 
     def winogradPlan(self, g, isBack, dtype):
         (targetMaps, places), (sourceMaps, size) = (g.outs, g.places), (g.ins, g.size)
-        pad, back, ahead = g.pad[1:], 9, g.ins * 9  # steps in the filters from map to map
+        window, pad = g.window[2], g.pad[1:]
+        back, ahead = window**2, g.ins * window**2  # steps in the filters from map to map
         if isBack:
             targetMaps, places, sourceMaps, size = sourceMaps, size, targetMaps, places
-            pad = [2 - each for each in pad]
+            pad = [window - 1 - each for each in pad]
         width = self.widthOf(targetMaps, dtype)
-        blocks, squares = -(-targetMaps // width), -(-places[2] // 4)
-        rows = g.batch * -(-places[1] // 4)
+        down, squares = squaresOf(places, window)
+        blocks, rows = -(-targetMaps // width), g.batch * down
         bytesOfRow = 36 * squares * (sourceMaps + width) * dtype.itemsize
         rowsOfTask = max(min(mostTransformed // bytesOfRow, -(-rows // leastTasks)), 1)
         sizes = struct.pack(
             "15l", g.batch, sourceMaps, targetMaps, *size[1:], *places[1:], *pad,
             *((back, ahead) if isBack else (ahead, back)), isBack, width, blocks, rowsOfTask)
         return Plan(sizes, blocks * sourceMaps, -(-rows // rowsOfTask),
-                    blocks * 36 * sourceMaps * width, "winogradFilters", "winograd")
+                    blocks * 36 * sourceMaps * width, f"winogradFilters{window}",
+                    f"winograd{window}")
 
     def winogradGradPlan(self, g, dtype):
-        width = self.widthOf(g.outs, dtype)
-        blocks, squares = -(-g.outs // width), -(-g.places[2] // 4)
+        width, window = self.widthOf(g.outs, dtype), g.window[2]
+        blocks, (down, squares) = -(-g.outs // width), squaresOf(g.places, window)
         size = blocks * 36 * g.ins * width  # of one piece's sums
-        rows = g.batch * -(-g.places[1] // 4)
+        rows = g.batch * down
         pieces = min(rows, leastTasks, max(mostSums // (size * dtype.itemsize), 1))
         blocksOfTask = min(max(blocks * pieces // leastTasks, 1), blocks)
         bytesOfRow = 36 * squares * (g.ins + width) * dtype.itemsize
@@ -160,7 +164,7 @@ class Conv:
             "14l", g.batch, g.ins, g.outs, *g.size[1:], *g.places[1:], *g.pad[1:], width, blocks,
             blocksOfTask, pieces, max(mostTransformed // bytesOfRow, 1))
         return Plan(sizes, blocks * g.ins, -(-blocks // blocksOfTask) * pieces, pieces * size,
-                    "winogradJoin", "winogradGrad")
+                    f"winogradJoin{window}", f"winogradGrad{window}")
 
     def widthOf(self, maps, dtype):
         """How many maps are computed together: two vectors of them, unless one wastes less."""
@@ -171,11 +175,18 @@ class Conv:
 
 def isForWinograd(g, isBack, dtype):
     """Whether ConvWinograd.cpp takes a convolution, and is faster than ConvGather.cpp."""
-    isFit = (dtype.char == "f" and g.window == (1, 3, 3) and g.groups == g.size[0] == 1
+    _, window, across = g.window
+    isFit = (dtype.char == "f" and window == across in winogradWindows
+             and g.groups == g.size[0] == g.window[0] == 1
              and g.stride == g.dilation == (1, 1, 1) and g.pad[0] == 0)
-    return (isFit and (not isBack or max(g.pad) <= 2)
-            and 32 <= min(g.ins, g.outs) and max(g.ins, g.outs) <= 256
+    return (isFit and (not isBack or max(g.pad) < window)
+            and 16 <= min(g.ins, g.outs) and max(g.ins, g.outs) <= 256
             and min(*g.places[1:], *g.size[1:]) >= 4)
+
+
+def squaresOf(places, window):
+    """How many squares of places Winograd's products make of an image, down and across."""
+    return [-(-number // (7 - window)) for number in places[1:]]
 
 
 class Plan(NamedTuple):

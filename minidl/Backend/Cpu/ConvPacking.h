@@ -22,6 +22,7 @@ template <class real> struct Vectors
 };
 
 static inline long least(long a, long b) { return a < b ? a : b; }
+static inline long parts(long size, long part) { return (size + part - 1) / part; }
 
 extern "C" int minidlConvVectorBytes() { return vectorBytes; }
 

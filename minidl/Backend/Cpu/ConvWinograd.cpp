@@ -1,13 +1,15 @@
-// Convolutions with filters of 3 x 3 at every place, by 36 products instead of 144 for each square
-// of 4 x 4 places (Winograd 1980; Lavin, Gray 2016):
+// Convolutions with filters of 3 x 3 or 4 x 4 at every place, by 36 products instead of 144 for
+// each square of 4 x 4 or 3 x 3 places (Winograd 1980; Lavin, Gray 2016):
 //
-//     y = A' ((G w G') * (B' x B)) A
+//     y = V' ((D V w V' D) * (B' x B)) V
 //
 // summed over the source maps, where x is a square of 6 x 6 numbers and * multiplies element by
-// element. A task takes some rows of squares: it transforms x, multiplies the 36 matrices
-// (squares x source maps) by those of the filters, and transforms the products back.
+// element; V finds what a polynomial is at 0, 1, -1, 2, -2 and infinity. A task takes some rows of
+// squares: it transforms x, multiplies the 36 matrices (squares x source maps) by those of the
+// filters, and transforms the products back.
 
 enum { side = 6, elements = side * side };
+template <int window> constexpr int squareSide = side + 1 - window;  // places of a square
 
 template <class real> struct Winograd
 {
@@ -33,38 +35,54 @@ static inline void transformX(const Vector *d, int step, Vector *to, int toStep)
     to[5 * toStep] = 4 * d[step] - 5 * d[3 * step] + d[5 * step];
 }
 
-// A' m: four vectors of six.
-template <class Vector>
-static inline void transformY(const Vector *m, int step, Vector *to, int toStep)
+// V y: six vectors of n.
+template <int n, class Vector>
+static inline void evaluate(const Vector *y, int step, Vector *to, int toStep)
+{
+    Vector even = y[0], odd = y[step], wide = y[0], skew = 2 * y[step];
+    if (n > 2)
+        even += y[2 * step], wide += 4 * y[2 * step];
+    if (n > 3)
+        odd += y[3 * step], skew += 8 * y[3 * step];
+    to[0] = y[0];
+    to[toStep] = even + odd;
+    to[2 * toStep] = even - odd;
+    to[3 * toStep] = wide + skew;
+    to[4 * toStep] = wide - skew;
+    to[5 * toStep] = y[(n - 1) * step];
+}
+
+// V' m: n vectors of six.
+template <int n, class Vector>
+static inline void collect(const Vector *m, int step, Vector *to, int toStep)
 {
     const Vector a = m[step] + m[2 * step], b = m[step] - m[2 * step];
     const Vector c = m[3 * step] + m[4 * step], d = m[3 * step] - m[4 * step];
     to[0] = m[0] + a + c;
     to[toStep] = b + 2 * d;
-    to[2 * toStep] = a + 4 * c;
-    to[3 * toStep] = b + 8 * d + m[5 * step];
+    if (n > 2)
+        to[2 * toStep] = a + 4 * c;
+    if (n > 3)
+        to[3 * toStep] = b + 8 * d;
+    to[(n - 1) * toStep] += m[5 * step];
 }
 
-// G g: six vectors of three.
-template <class Vector>
-static inline void transformW(const Vector *g, int step, Vector *to, int toStep)
+// D u D
+template <class Vector> static inline void scale(Vector *u)
 {
-    typedef decltype(g[0][0] + g[0][0]) Number;
-    const Number sixth = (Number)1 / 6, twelfth = (Number)1 / 12, twentyFourth = (Number)1 / 24;
-    const Vector even = sixth * (g[0] + g[2 * step]), odd = sixth * g[step];
-    const Vector wide = twentyFourth * g[0] + sixth * g[2 * step], skew = twelfth * g[step];
-    to[0] = g[0] / 4;
-    to[toStep] = -even - odd;
-    to[2 * toStep] = odd - even;
-    to[3 * toStep] = wide + skew;
-    to[4 * toStep] = wide - skew;
-    to[5 * toStep] = g[2 * step];
+    typedef decltype(u[0][0] + u[0][0]) Number;
+    const Number factors[] = {
+        (Number)1 / 4, (Number)-1 / 6, (Number)-1 / 6, (Number)1 / 24, (Number)1 / 24, 1};
+    for (int e = 0; e < elements; ++e)
+        u[e] *= factors[e / side] * factors[e % side];
 }
 
 
 // The filters of one source map for one block of maps of the target.
-template <class real> static void winogradFilters(const Winograd<real> &w, long task)
+template <int window, class real>
+static void winogradFilters(const Winograd<real> &w, long task)
 {
+    enum { taps = window * window };
     typedef typename Vectors<real>::Type Vector;
     const long lanes = Vectors<real>::lanes, block = task / w.sourceMaps;
     const long source = task % w.sourceMaps;
@@ -74,14 +92,15 @@ template <class real> static void winogradFilters(const Winograd<real> &w, long 
     {
         const long map = block * w.width + v, maps = least(lanes, w.targetMaps - map);
         const real *from = w.filters + map * w.targetStep + source * w.sourceStep;
-        Vector taps[9] = {}, half[18], whole[elements];
+        Vector tap[taps] = {}, half[side * window], whole[elements];
         for (long lane = 0; lane < maps; ++lane)
-            for (int tap = 0; tap < 9; ++tap)
-                taps[tap][lane] = from[lane * w.targetStep + (w.isTurned ? 8 - tap : tap)];
-        for (int j = 0; j < 3; ++j)
-            transformW(taps + j, 3, half + j, 3);
+            for (int t = 0; t < taps; ++t)
+                tap[t][lane] = from[lane * w.targetStep + (w.isTurned ? taps - 1 - t : t)];
+        for (int j = 0; j < window; ++j)
+            evaluate<window>(tap + j, window, half + j, window);
         for (int i = 0; i < side; ++i)
-            transformW(half + 3 * i, 1, whole + side * i, 1);
+            evaluate<window>(half + window * i, 1, whole + side * i, 1);
+        scale(whole);
         for (int e = 0; e < elements; ++e)
             *(Vector *)(to + e * w.sourceMaps * w.width + v) = whole[e];
     }
@@ -103,7 +122,7 @@ static void packLines(const Winograd<real> &w, const real *maps, long firstLine,
 
 
 // A row of squares: to[element][square][map], elements `step` apart.
-template <class real>
+template <int window, class real>
 static void transformRow(const real *lines, long across, long squares, long maps, real *to,
                          long step)
 {
@@ -111,7 +130,7 @@ static void transformRow(const real *lines, long across, long squares, long maps
     for (long square = 0; square < squares; ++square)
         for (long map = 0; map < maps; map += Vectors<real>::lanes)
         {
-            const real *corner = lines + square * 4 * maps + map;
+            const real *corner = lines + square * squareSide<window> * maps + map;
             Vector x[elements], half[elements];
             for (int i = 0; i < side; ++i)
                 for (int j = 0; j < side; ++j)
@@ -126,34 +145,36 @@ static void transformRow(const real *lines, long across, long squares, long maps
 }
 
 
-// The way back: from[element][square][map] of a row of squares, into four lines out[place][map].
-template <class real>
+// The way back: from[element][square][map] of a row of squares, into lines out[place][map].
+template <int places, class real>
 static void restoreRow(const real *from, long step, long squares, long width, real *out)
 {
     typedef typename Vectors<real>::Type Vector;
     for (long square = 0; square < squares; ++square)
         for (long map = 0; map < width; map += Vectors<real>::lanes)
         {
-            Vector m[elements], half[4 * side], y[16];
+            Vector m[elements], half[places * side], y[places * places];
             for (int e = 0; e < elements; ++e)
                 m[e] = *(const Vector *)(from + e * step + square * width + map);
             for (int j = 0; j < side; ++j)
-                transformY(m + j, side, half + j, side);
-            for (int i = 0; i < 4; ++i)
-                transformY(half + side * i, 1, y + 4 * i, 1);
-            for (int i = 0; i < 16; ++i)
-                *(Vector *)(out + ((i / 4 * squares + square) * 4 + i % 4) * width + map) = y[i];
+                collect<places>(m + j, side, half + j, side);
+            for (int i = 0; i < places; ++i)
+                collect<places>(half + side * i, 1, y + places * i, 1);
+            for (int i = 0; i < places * places; ++i)
+                *(Vector *)(out + ((i / places * squares + square) * places + i % places) * width
+                            + map) = y[i];
         }
 }
 
 
 // One block of maps for the rows of squares first .. end-1 of all samples: `x` are their
-// transformed numbers, `product` and `lines` room for the products and four lines of the target.
-template <class real, int vectors>
+// transformed numbers, `product` and `lines` room for the products and lines of the target.
+template <int window, int vectors, class real>
 static void winogradBlock(const Winograd<real> &w, long block, long first, long end, const real *x,
                           long roundMaps, real *product, real *lines)
 {
-    const long down = (w.places[0] + 3) / 4, squares = (w.places[1] + 3) / 4;
+    const long places = squareSide<window>, squares = parts(w.places[1], places);
+    const long down = parts(w.places[0], places);
     const long all = (end - first) * squares, mapSize = w.places[0] * w.places[1];
     const Tap here = {0, 0};
     for (int e = 0; e < elements; ++e)
@@ -163,45 +184,48 @@ static void winogradBlock(const Winograd<real> &w, long block, long first, long 
 
     for (long row = first; row < end; ++row)
     {
-        const long map = block * w.width, line = row % down * 4;
+        const long map = block * w.width, line = row % down * places;
         real *target = w.target + (row / down * w.targetMaps + map) * mapSize;
-        restoreRow(product + (row - first) * squares * w.width, all * w.width, squares, w.width,
-                   lines);
-        for (long i = 0; i < 4 && line + i < w.places[0]; ++i)
-            turn(lines + i * squares * 4 * w.width, w.width, w.places[1],
+        restoreRow<squareSide<window>>(
+            product + (row - first) * squares * w.width, all * w.width, squares, w.width, lines);
+        for (long i = 0; i < places && line + i < w.places[0]; ++i)
+            turn(lines + i * squares * places * w.width, w.width, w.places[1],
                  least(w.width, w.targetMaps - map), w.bias ? w.bias + map : 0,
                  target + (line + i) * w.places[1], mapSize);
     }
 }
 
 
-template <class real> static void winograd(const Winograd<real> &w, long task)
+template <int window, class real> static void winograd(const Winograd<real> &w, long task)
 {
-    const long lanes = Vectors<real>::lanes;
-    const long down = (w.places[0] + 3) / 4, squares = (w.places[1] + 3) / 4;
-    const long across = squares * 4 + 2, roundMaps = (w.sourceMaps + lanes - 1) / lanes * lanes;
+    const long lanes = Vectors<real>::lanes, places = squareSide<window>;
+    const long down = parts(w.places[0], places), squares = parts(w.places[1], places);
+    const long across = squares * places + window - 1;
+    const long roundMaps = (w.sourceMaps + lanes - 1) / lanes * lanes;
     const long first = task * w.rowsOfTask;
     const long end = least(first + w.rowsOfTask, w.samples * down), all = (end - first) * squares;
-    const long lineSize = squares * 4 * w.width;
-    real *x = (real *)scratch((elements * all * (roundMaps + w.width) + 4 * lineSize
+    const long lineSize = squares * places * w.width;
+    real *x = (real *)scratch((elements * all * (roundMaps + w.width) + places * lineSize
                                + side * across * roundMaps) * sizeof(real));
     real *product = x + elements * all * roundMaps, *lines = product + elements * all * w.width;
-    real *packed = lines + 4 * lineSize;
+    real *packed = lines + places * lineSize;
 
     for (long row = first; row < end; ++row)
     {
         const real *maps = w.source + row / down * w.sourceMaps * w.size[0] * w.size[1];
-        packLines(w, maps, row % down * 4 - w.pad[0], across, roundMaps, packed);
-        transformRow(packed, across, squares, roundMaps, x + (row - first) * squares * roundMaps,
-                     all * roundMaps);
+        packLines(w, maps, row % down * places - w.pad[0], across, roundMaps, packed);
+        transformRow<window>(packed, across, squares, roundMaps,
+                             x + (row - first) * squares * roundMaps, all * roundMaps);
     }
     for (long block = 0; block < w.blocks; ++block)
         if (w.width == lanes)
-            winogradBlock<real, 1>(w, block, first, end, x, roundMaps, product, lines);
+            winogradBlock<window, 1>(w, block, first, end, x, roundMaps, product, lines);
         else
-            winogradBlock<real, 2>(w, block, first, end, x, roundMaps, product, lines);
+            winogradBlock<window, 2>(w, block, first, end, x, roundMaps, product, lines);
 }
 
 
-EXPORTED(winogradFilters_f, Winograd<float>, winogradFilters)
-EXPORTED(winograd_f, Winograd<float>, winograd)
+EXPORTED(winogradFilters3_f, Winograd<float>, winogradFilters<3>)
+EXPORTED(winogradFilters4_f, Winograd<float>, winogradFilters<4>)
+EXPORTED(winograd3_f, Winograd<float>, winograd<3>)
+EXPORTED(winograd4_f, Winograd<float>, winograd<4>)

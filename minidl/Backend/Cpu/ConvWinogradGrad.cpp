@@ -1,6 +1,6 @@
 // The gradient of the filters by the same 36 products: what ConvWinograd.cpp does, backward.
 //
-//     dw = G' (sum over squares of (B' x B) * (A dy A')) G
+//     dw = V' D (sum over squares of (B' x B) * (V dy V')) D V
 
 template <class real> struct WinogradGrad
 {
@@ -12,55 +12,29 @@ template <class real> struct WinogradGrad
 };
 
 
-// A y: six vectors of four.
-template <class Vector>
-static inline void transformGrad(const Vector *y, int step, Vector *to, int toStep)
-{
-    const Vector even = y[0] + y[2 * step], odd = y[step] + y[3 * step];
-    const Vector wide = y[0] + 4 * y[2 * step], skew = 2 * y[step] + 8 * y[3 * step];
-    to[0] = y[0];
-    to[toStep] = even + odd;
-    to[2 * toStep] = even - odd;
-    to[3 * toStep] = wide + skew;
-    to[4 * toStep] = wide - skew;
-    to[5 * toStep] = y[3 * step];
-}
-
-// G' u: three vectors of six.
-template <class Vector>
-static inline void restoreFilters(const Vector *u, int step, Vector *to, int toStep)
-{
-    const auto sixth = 1 / (u[0][0] * 0 + 6);
-    const Vector near = sixth * (u[step] + u[2 * step]), far = sixth * (u[3 * step] + u[4 * step]);
-    to[0] = u[0] / 4 - near + far / 4;
-    to[toStep] = sixth * (u[2 * step] - u[step]) + sixth * (u[3 * step] - u[4 * step]) / 2;
-    to[2 * toStep] = far - near + u[5 * step];
-}
-
-
-// A row of squares of grad: to[element][square][map], elements `step` apart, by way of four lines.
-template <class real>
+// A row of squares of grad: to[element][square][map], elements `step` apart, by way of lines.
+template <int places, class real>
 static void transformGradRow(const WinogradGrad<real> &w, const real *grad, long maps, long line,
                              long squares, real *lines, real *to, long step)
 {
     typedef typename Vectors<real>::Type Vector;
-    const long mapSize = w.places[0] * w.places[1], across = squares * 4;
-    memset(lines, 0, 4 * across * w.width * sizeof(real));
-    for (long i = 0; i < 4 && line + i < w.places[0]; ++i)
+    const long mapSize = w.places[0] * w.places[1], across = squares * places;
+    memset(lines, 0, places * across * w.width * sizeof(real));
+    for (long i = 0; i < places && line + i < w.places[0]; ++i)
         turn(grad + (line + i) * w.places[1], mapSize, maps, w.places[1], (const real *)0,
              lines + i * across * w.width, w.width);
 
     for (long square = 0; square < squares; ++square)
         for (long map = 0; map < w.width; map += Vectors<real>::lanes)
         {
-            const real *corner = lines + square * 4 * w.width + map;
-            Vector y[16], half[4 * side], whole[elements];
-            for (int i = 0; i < 16; ++i)
-                y[i] = *(const Vector *)(corner + (i / 4 * across + i % 4) * w.width);
-            for (int j = 0; j < 4; ++j)
-                transformGrad(y + j, 4, half + j, 4);
+            const real *corner = lines + square * places * w.width + map;
+            Vector y[places * places], half[places * side], whole[elements];
+            for (int i = 0; i < places * places; ++i)
+                y[i] = *(const Vector *)(corner + (i / places * across + i % places) * w.width);
+            for (int j = 0; j < places; ++j)
+                evaluate<places>(y + j, places, half + j, places);
             for (int i = 0; i < side; ++i)
-                transformGrad(half + 4 * i, 1, whole + side * i, 1);
+                evaluate<places>(half + places * i, 1, whole + side * i, 1);
             for (int e = 0; e < elements; ++e)
                 *(Vector *)(to + e * step + square * w.width + map) = whole[e];
         }
@@ -85,20 +59,23 @@ static void addSquares(const WinogradGrad<real> &w, const real *x, const real *g
 }
 
 
-template <class real> static void winogradGrad(const WinogradGrad<real> &w, long task)
+template <int window, class real>
+static void winogradGrad(const WinogradGrad<real> &w, long task)
 {
-    const long lanes = Vectors<real>::lanes;
-    const long down = (w.places[0] + 3) / 4, squares = (w.places[1] + 3) / 4;
-    const long across = squares * 4 + 2, roundMaps = (w.sourceMaps + lanes - 1) / lanes * lanes;
-    const long parts = (w.blocks + w.blocksOfTask - 1) / w.blocksOfTask;
-    const long piece = task / parts, firstBlock = task % parts * w.blocksOfTask;
+    const long lanes = Vectors<real>::lanes, places = squareSide<window>;
+    const long down = parts(w.places[0], places), squares = parts(w.places[1], places);
+    const long across = squares * places + window - 1;
+    const long roundMaps = (w.sourceMaps + lanes - 1) / lanes * lanes;
+    const long shares = parts(w.blocks, w.blocksOfTask);
+    const long piece = task / shares, firstBlock = task % shares * w.blocksOfTask;
     const long endBlock = least(w.blocks, firstBlock + w.blocksOfTask);
     const long rows = w.samples * down, end = rows * (piece + 1) / w.pieces;
     const long most = w.rowsAtOnce * squares, blockSize = elements * w.sourceMaps * w.width;
-    real *x = (real *)scratch((elements * most * (roundMaps + w.width) + squares * 16 * w.width
+    const long linesSize = squares * places * places * w.width;
+    real *x = (real *)scratch((elements * most * (roundMaps + w.width) + linesSize
                                + side * across * roundMaps) * sizeof(real));
     real *grad = x + elements * most * roundMaps, *lines = grad + elements * most * w.width;
-    real *packed = lines + squares * 16 * w.width, *sums = w.sums + piece * w.blocks * blockSize;
+    real *packed = lines + linesSize, *sums = w.sums + piece * w.blocks * blockSize;
     memset(sums + firstBlock * blockSize, 0, (endBlock - firstBlock) * blockSize * sizeof(real));
 
     const Winograd<real> ahead = {
@@ -110,17 +87,17 @@ template <class real> static void winogradGrad(const WinogradGrad<real> &w, long
         for (long row = first; row < first + number; ++row)
         {
             const real *maps = w.x + row / down * w.sourceMaps * w.size[0] * w.size[1];
-            packLines(ahead, maps, row % down * 4 - w.pad[0], across, roundMaps, packed);
-            transformRow(packed, across, squares, roundMaps,
-                         x + (row - first) * squares * roundMaps, all * roundMaps);
+            packLines(ahead, maps, row % down * places - w.pad[0], across, roundMaps, packed);
+            transformRow<window>(packed, across, squares, roundMaps,
+                                 x + (row - first) * squares * roundMaps, all * roundMaps);
         }
         for (long block = firstBlock; block < endBlock; ++block)
         {
             const long map = block * w.width, maps = least(w.width, w.targetMaps - map);
             for (long row = first; row < first + number; ++row)
-                transformGradRow(
+                transformGradRow<squareSide<window>>(
                     w, w.grad + (row / down * w.targetMaps + map) * w.places[0] * w.places[1], maps,
-                    row % down * 4, squares, lines, grad + (row - first) * squares * w.width,
+                    row % down * places, squares, lines, grad + (row - first) * squares * w.width,
                     all * w.width);
             if (w.width == lanes)
                 addSquares<real, 1>(w, x, grad, all, roundMaps, sums + block * blockSize);
@@ -132,8 +109,10 @@ template <class real> static void winogradGrad(const WinogradGrad<real> &w, long
 
 
 // The filters of one source map for one block, from the sums of all pieces in their order.
-template <class real> static void winogradJoin(const WinogradGrad<real> &w, long task)
+template <int window, class real>
+static void winogradJoin(const WinogradGrad<real> &w, long task)
 {
+    enum { taps = window * window };
     typedef typename Vectors<real>::Type Vector;
     const long lanes = Vectors<real>::lanes, block = task / w.sourceMaps;
     const long source = task % w.sourceMaps;
@@ -142,24 +121,27 @@ template <class real> static void winogradJoin(const WinogradGrad<real> &w, long
     for (long v = 0; v < w.width; v += lanes)
     {
         const long map = block * w.width + v, maps = least(lanes, w.targetMaps - map);
-        Vector sum[elements] = {}, half[18], taps[9];
+        Vector sum[elements] = {}, half[side * window], tap[taps];
         for (long piece = 0; piece < w.pieces; ++piece)
             for (int e = 0; e < elements; ++e)
                 sum[e] += *(const Vector *)(w.sums + (piece * w.blocks + block) * blockSize
                                             + (e * w.sourceMaps + source) * w.width + v);
+        scale(sum);
         for (int j = 0; j < side; ++j)
-            restoreFilters(sum + j, side, half + j, side);
-        for (int i = 0; i < 3; ++i)
-            restoreFilters(half + side * i, 1, taps + 3 * i, 1);
+            collect<window>(sum + j, side, half + j, side);
+        for (int i = 0; i < window; ++i)
+            collect<window>(half + side * i, 1, tap + window * i, 1);
         for (long lane = 0; lane < maps; ++lane)
-            for (int tap = 0; tap < 9; ++tap)
+            for (int t = 0; t < taps; ++t)
             {
-                real *out = w.out + ((map + lane) * w.sourceMaps + source) * 9 + tap;
-                *out = (real)w.alpha * taps[tap][lane] + (w.beta == 0 ? 0 : (real)w.beta * *out);
+                real *out = w.out + ((map + lane) * w.sourceMaps + source) * taps + t;
+                *out = (real)w.alpha * tap[t][lane] + (w.beta == 0 ? 0 : (real)w.beta * *out);
             }
     }
 }
 
 
-EXPORTED(winogradGrad_f, WinogradGrad<float>, winogradGrad)
-EXPORTED(winogradJoin_f, WinogradGrad<float>, winogradJoin)
+EXPORTED(winogradGrad3_f, WinogradGrad<float>, winogradGrad<3>)
+EXPORTED(winogradGrad4_f, WinogradGrad<float>, winogradGrad<4>)
+EXPORTED(winogradJoin3_f, WinogradGrad<float>, winogradJoin<3>)
+EXPORTED(winogradJoin4_f, WinogradGrad<float>, winogradJoin<4>)

@@ -82,8 +82,8 @@ class CpuDevice:
 
 def whole(entry):
     """A compiled entry that makes its own grids, as a function of (packed arguments, blocks)."""
-    entry.argtypes, entry.restype = [ctypes.c_char_p], None
-    return lambda packed, blocks: entry(packed)
+    entry.argtypes, entry.restype = [ctypes.c_char_p, ctypes.c_long], None
+    return entry
 
 
 @functools.cache

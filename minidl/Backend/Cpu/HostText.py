@@ -73,9 +73,10 @@ extern "C" void {name}Blocks(const char *packed, long first, long last, long blo
 def wholeCall(name, arguments):
     """The function that runs a twin's kernel, which makes grids of its own."""
     return f"""
-extern "C" void {name}Whole(const char *packed)
+extern "C" void {name}Whole(const char *packed, long blocks)
 {{
     {unpacking(arguments)}
+    gridDim.x = (int)blocks;
     {name}({passed(arguments)});
 }}"""
 

@@ -19,6 +19,7 @@ fewRows = 2
 copyless = {b"SkylakeX", b"Cooperlake", b"SapphireRapids"}
 copylessTile = 1_000_000  # rows * columns * inner
 copylessInner = 800
+copylessRows = 256  # of a product with more inner: with more of them strips do as well
 copylessWork = 2_500_000_000  # operations of the whole product
 
 packArrays, packSizes = struct.Struct("5P2d").pack, struct.Struct("10l").pack
@@ -88,6 +89,8 @@ def tileSize(m, n, k, copyless):
         return max(m, 1), max(n, 1)
     if copyless and k <= copylessInner and work <= copylessWork:
         return 32, min(max(powerOfTwo(copylessTile // (32 * k)), 32), 128)
+    if copyless and 8 * 64 * k <= copylessTile and m <= copylessRows and n >= 64:
+        return 8, 64
 
     # Strips of the longer side, not too narrow: each copies the whole of one factor.
     longer = max(m, n)

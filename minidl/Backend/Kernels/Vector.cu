@@ -52,6 +52,25 @@ __global__ void sumTo(const real *a, accum *sums, int size, int index)
 }
 
 
+// counts[first + block] = how many of the block's `share` elements are NaN or infinite
+__global__ void countNotFinite(const real *x, int *counts, int size, int share, int first)
+{
+    const real *part = x + (long long)blockIdx.x * share;
+    int rest = size - blockIdx.x * share;
+
+    accum count = 0;
+    BLOCK_LOOP(i, rest < share ? rest : share)
+    {
+        accum v = part[i];
+        count += v - v == 0 ? 0 : 1;
+    }
+    count = blockSum(count);
+
+    if (threadIdx.x == 0)
+        counts[first + blockIdx.x] = (int)count;
+}
+
+
 // Between data and the sums of it, whose type is wider for data of 16 bits
 __global__ void toAccum(const real *x, accum *y, int size)
 {

@@ -8,6 +8,7 @@ from minidl.Backend.KernelFile import KernelFile
 from minidl.Backend.Precision import isFloating, isHalf, sumType
 
 kernels = KernelFile("Vector")
+share = 1 << 14  # elements that one block counts
 
 
 def fill(out, value):
@@ -33,6 +34,16 @@ def sumTo(array, out, index):
     """out[index] = sum of all elements of a small array"""
     kernels.sumTo(1, array, out, array.size, index)
     return out
+
+
+def countNotFinite(arrays):
+    """How many elements of the arrays are NaN or infinite, by one wait for the device."""
+    numbers = [-(-array.size // share) for array in arrays]
+    counts, first = empty(sum(numbers), np.int32), 0
+    for array, number in zip(arrays, numbers, strict=True):
+        kernels.countNotFinite(number, array, counts, array.size, share, first)
+        first += number
+    return int(counts.get().sum())
 
 
 def cast(array, dtype, out=None):

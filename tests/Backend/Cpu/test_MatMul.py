@@ -40,7 +40,8 @@ def test_products_of_all_sizes_and_transpositions(m, dtype, rng):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("shape", [(1, 300, 600), (2, 511, 1000), (700, 300, 257), (3, 40, 5000)])
+@pytest.mark.parametrize("shape", [
+    (1, 300, 600), (2, 511, 1000), (700, 300, 257), (3, 40, 5000), (61, 1024, 203)])
 def test_products_that_are_cut_into_tiles(shape, dtype, rng):
     m, k, n = shape
     a, b, bias = draw(rng, (m, k), dtype), draw(rng, (k, n), dtype), draw(rng, n, dtype)

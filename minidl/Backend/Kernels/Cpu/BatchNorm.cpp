@@ -1,7 +1,7 @@
 // The tuned twin of BatchNorm.cu, which has the formulas.
 //
 // The statistics take one pass over memory: a piece is summed around its own mean while it is in
-// the nearest caches, so that nothing cancels, and pieces are merged. Meanwhile the next comes in.
+// the nearest caches, so that nothing cancels, and pieces are merged.
 
 // Of some numbers: how many, their mean, and the sum of squares around it.
 struct Moments
@@ -36,7 +36,6 @@ static inline void momentsOf(const real *x, const Part &part, Moments *found)
         auto sum = piece.zeros(), differences = sum, squares = sum;
         piece.sum(WORK
         {
-            __builtin_prefetch(x + j + piece.ahead);
             sum[chain] += load(x + j, lanes);
         });
         auto near = sum.means(piece.size);
@@ -93,7 +92,8 @@ static void train(
             auto slope = part.spread([&](long map) { return scale[map] * batchInvStd[map]; });
             auto offset = part.spread([&](long map) { return bias[map]; });
             bool streams = isStreamed(grid, y);
-            withRamp(floor, ceiling, leak, [&](auto f)
+            // Copies stay in registers: the originals, for all the compiler knows, are stored to.
+            auto along = [&, x = x, z = z, y = y, adds = adds](auto f) ALWAYS_INLINE
             {
                 part.write(WORK
                 {
@@ -101,7 +101,8 @@ static void train(
                     Vector v = scaled(d, slope[chain], offset[chain]);
                     put(y + j, lanes, f(adds ? v + load(z + j, lanes) : v), streams);
                 });
-            });
+            };
+            withRamp(floor, ceiling, leak, along);
         });
     };
 
@@ -160,8 +161,6 @@ static void backward(
                     auto sumG = piece.zeros(), sumGX = sumG;
                     piece.sum(WORK
                     {
-                        __builtin_prefetch(x + j + piece.ahead);
-                        __builtin_prefetch(grad + j + piece.ahead);
                         Vector d = load(x + j, lanes, mu[chain]) - mu[chain];
                         Vector v = adds ? load(y + j, lanes)
                                         : scaled(d, slope[chain], offset[chain]);
@@ -195,7 +194,8 @@ static void backward(
                 return batchInvStd[map] * scaleGrad[map] / count;
             });
             bool streams = isStreamed(grid, xGrad);
-            withRamp(floor, ceiling, leak, [&](auto f)
+            auto along = [&, x = x, y = y, grad = grad, xGrad = xGrad, zGrad = zGrad,
+                          adds = adds](auto f) ALWAYS_INLINE
             {
                 part.write(WORK
                 {
@@ -208,7 +208,8 @@ static void backward(
                     if (adds)
                         put(zGrad + j, lanes, g, streams);
                 });
-            });
+            };
+            withRamp(floor, ceiling, leak, along);
         });
     };
 

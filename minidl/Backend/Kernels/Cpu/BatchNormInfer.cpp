@@ -27,18 +27,19 @@ __global__ void inferMaps(
             {
                 return scale[map] * inverseOf(spread[map], form, epsilon);
             });
-            withRamp(floor, ceiling, leak, [&](auto f)
+            // Copies stay in registers: the originals, for all the compiler knows, are stored to.
+            auto along = [&, x = x, z = z, y = y, adds = adds](auto f) ALWAYS_INLINE
             {
-                part.overPieces([&](const auto &piece)
+                part.overPieces([&](const auto &piece) ALWAYS_INLINE
                 {
                     piece.sum(WORK
                     {
-                        __builtin_prefetch(x + j + piece.ahead);
                         Vector v = (load(x + j, lanes) - mu[chain]) * slope[chain] + offset[chain];
                         put(y + j, lanes, f(adds ? v + load(z + j, lanes) : v), streams);
                     });
                 });
-            });
+            };
+            withRamp(floor, ceiling, leak, along);
         }); });
     });
 }
@@ -81,13 +82,11 @@ __global__ void inferBackwardMaps(
             Products *found = &products[slab * grid.slots + part.slot];
             for (int i = 0; i < part.slots; ++i)
                 found[i] = {};
-            part.overPieces([&](const auto &piece)
+            part.overPieces([&, x = x, grad = grad, xGrad = xGrad](const auto &piece) ALWAYS_INLINE
             {
                 auto sumG = piece.zeros(), sumGX = sumG;
                 piece.sum(WORK
                 {
-                    __builtin_prefetch(x + j + piece.ahead);
-                    __builtin_prefetch(grad + j + piece.ahead);
                     Vector g = load(grad + j, lanes);
                     sumG[chain] += g;
                     sumGX[chain] += g * (load(x + j, lanes, mu[chain]) - mu[chain]);

@@ -29,7 +29,7 @@ struct Bent
 
 // work(f), to be compiled for each.
 template <class Work>
-static inline void withRamp(accum floor, accum ceiling, accum leak, const Work &work)
+WORD void withRamp(accum floor, accum ceiling, accum leak, const Work &work)
 {
     if (leak == 1 && ceiling - ceiling != 0)
         work(Straight());

@@ -6,6 +6,8 @@
 typedef void (*Entry)(const char *arguments, long first, long last, long blocks);
 static void (*launch)(Entry, const char *arguments, long blocks);
 
+static thread_local Index gridDim;  // the blocks that the caller has asked for
+
 extern "C" void useLaunch(void (*launch_)(Entry, const char *, long)) { launch = launch_; }
 
 // work(block) for every block of a grid, on minidl's threads.
@@ -58,6 +60,42 @@ inline real total<1>(const real *x) { return *x; }
 
 WORD real total(Vector v) { return total<width>((const real *)&v); }
 
+// 0, 1, 2, ...
+WORD Mask laneNumbers()
+{
+    Mask numbers;
+    for (int i = 0; i < width; ++i)
+        numbers[i] = i;
+    return numbers;
+}
+
+// Every second number of two vectors, from number `first` on.
+WORD Vector everySecond(Vector low, Vector high, int first)
+{
+#if defined(__clang__)
+    Vector v;
+    for (int i = 0; i < width / 2; ++i)
+        v[i] = low[2 * i + first], v[width / 2 + i] = high[2 * i + first];
+    return v;
+#else
+    return __builtin_shuffle(low, high, 2 * laneNumbers() + first);
+#endif
+}
+
+// Half of a vector's numbers, from number `first` on, with zeros between them.
+WORD Vector betweenZeros(Vector v, int first)
+{
+#if defined(__clang__)
+    Vector spread = {};
+    for (int i = 0; i < width / 2; ++i)
+        spread[2 * i] = v[first + i];
+    return spread;
+#else
+    const Mask numbers = laneNumbers();
+    return __builtin_shuffle(v, Vector{}, first + numbers / 2 + (numbers & 1) * (int)width);
+#endif
+}
+
 
 // What of a vector is meant, at a place in memory.
 struct Whole {};                   // all of it
@@ -67,9 +105,7 @@ struct Few { int n; };             // the lanes 0 .. n-1; the others may not be 
 
 WORD Vector chosen(Some lanes, Vector v, Vector others)
 {
-    Mask number;
-    for (int i = 0; i < width; ++i)
-        number[i] = i;
+    const Mask number = laneNumbers();
     return number < lanes.first ? others : number < lanes.last ? v : others;
 }
 
@@ -81,13 +117,14 @@ WORD Vector load(const real *x, Some lanes, Vector filling = Vector{})
     return chosen(lanes, load(x, Whole()), filling);
 }
 
-// n numbers, fewer than a vector has
-static inline void copy(real *to, const real *from, int n)
+// n numbers, at most as many as a vector has
+template <class Number>
+static inline void copy(Number *to, const Number *from, int n)
 {
-    for (int size = width / 2; size; size /= 2)
+    for (int size = width; size; size /= 2)
         if (n & size)
         {
-            __builtin_memcpy(to, from, size * sizeof(real));
+            __builtin_memcpy(to, from, size * sizeof(Number));
             to += size, from += size;
         }
 }

@@ -9,8 +9,8 @@
 // calls work(part) for the parts of a block's slab. A part has `slot`, the first of its `slots`;
 // `spread`, which makes vectors of values that belong to maps; `overPieces`; and `write`, which
 // goes backwards, to begin with what the caches still have. A piece stays in the nearest caches; it
-// has `size`, the numbers of it in a slot, `ahead`, how far the next piece is, `zeros`, for its
-// sums, and `sum`. What `sum` and `write` take is work(j, lanes, chain).
+// has `size`, the numbers of it in a slot, `zeros`, for its sums, and `sum`. What `sum` and `write`
+// take is work(j, lanes, chain).
 
 #define WORK [&](long j, auto lanes, int chain) ALWAYS_INLINE
 
@@ -56,7 +56,7 @@ struct Sum : Vectors<chains>
 // Some rows of a map, or a part of a long one; a row has at least `width` numbers.
 struct Piece
 {
-    long start, stride, ahead;
+    long start, stride;
     int rows, length, size;
 
     // The ends of a row, which share a register with its neighbours, come as Ends says: as Some
@@ -122,11 +122,9 @@ struct Maps
 
     Piece piece(long map, long k) const
     {
-        long next = k + 1 < pieces ? start(map, k + 1) : start(map + 1, 0);
         int size = least(rows, batch - k / across * rows);
         int length = (k % across + 1) * inner / across - firstColumn(k);
-        return {start(map, k), (long)maps * inner, next - start(map, k),
-                size, length, size * length};
+        return {start(map, k), (long)maps * inner, size, length, size * length};
     }
 
     struct Part
@@ -140,14 +138,14 @@ struct Maps
         Same spread(const Value &ofMap) const { return {everywhere(ofMap(slot))}; }
 
         template <class Work>
-        void overPieces(const Work &work) const
+        ALWAYS_INLINE void overPieces(const Work &work) const
         {
             for (long k = first; k < last; ++k)
                 work(grid.piece(slot, k));
         }
 
         template <class Work>
-        void write(const Work &work) const
+        ALWAYS_INLINE void write(const Work &work) const
         {
             for (long k = last; k-- > first;)
                 grid.piece(slot, k).over<Edge>(work);
@@ -167,7 +165,7 @@ struct Maps
 template <int vectors, class Lanes>
 struct Strip
 {
-    long start, columns, ahead, slot;
+    long start, columns, slot;
     int size, inner, slots;
     Lanes lanes;
 
@@ -196,14 +194,14 @@ struct Strip
     }
 
     template <class Work>
-    void overPieces(const Work &work) const
+    ALWAYS_INLINE void overPieces(const Work &work) const
     {
         for (int row = 0; row < size; row += pieceRows)
             work(rowsFrom(row));
     }
 
     template <class Work>
-    void write(const Work &work) const
+    ALWAYS_INLINE void write(const Work &work) const
     {
         for (int row = (size - 1) / pieceRows * pieceRows; row >= 0; row -= pieceRows)
             rowsFrom(row).sum(work);
@@ -239,18 +237,17 @@ struct Columns
     void over(long block, long slab, const Work &work) const
     {
         long column = block * groupColumns, end = least(column + groupColumns, slots);
-        long row = slab * slabRows, start = row * slots + column, ahead = pieceRows * slots;
+        long row = slab * slabRows, start = row * slots + column;
         int rows = least(slabRows, batch - row);
         if (end - column == groupColumns)
         {
-            work(Strip<chains, Whole>{
-                start, slots, ahead, column, rows, slotsOfMap, groupColumns, {}});
+            work(Strip<chains, Whole>{start, slots, column, rows, slotsOfMap, groupColumns, {}});
             return;
         }
         for (; column < end; column += width, start += width)
         {
             int n = least(width, end - column);
-            work(Strip<1, Few>{start, slots, ahead, column, rows, slotsOfMap, n, {n}});
+            work(Strip<1, Few>{start, slots, column, rows, slotsOfMap, n, {n}});
         }
     }
 };
