@@ -93,7 +93,7 @@ def train(net, cost, validator, trainData, trainLabels, testData, testLabels, ar
 
     history = []
     for epoch in range(epochsOf(net) + 1, args.epochs + 1):
-        optimizer.learnRate = 0.03 * (1 - (epoch - 1) / args.epochs)
+        optimizer.learnRate = 0.01 * (1 - (epoch - 1) / args.epochs)
         trainer.trainFromHost(trainData, trainLabels)
         net.setAttr("epochs", np.int64(epoch))
         loss = cost.getMeanError()
