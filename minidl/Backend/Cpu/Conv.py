@@ -2,7 +2,7 @@
 
 import functools
 import struct
-from itertools import product
+from itertools import pairwise, product
 from math import prod
 from pathlib import Path
 from typing import NamedTuple
@@ -86,8 +86,9 @@ class Conv:
         phases, taps = [], []
         for phase in product(*(axis.phases() for axis in axes)):
             first, places, met = zip(*phase, strict=True)
-            phases += [*first, *places, len(taps), prod(map(len, met))]
-            taps += [tap(way, strips.extent, g.window) for way in product(*met)]
+            phases += [*first, *places, len(taps), prod(map(len, met)),
+                       axes[1].tapsInStep(met[1]), len(met[2])]
+            taps += [strips.tap(way, g.window) for way in product(*met)]
 
         taps, phases = np.array(taps, np.int32), np.array(phases, np.int32)
         blocks = -(-targetMaps // width)
@@ -96,7 +97,7 @@ class Conv:
         sizes = struct.pack(
             "2P4l13l3l3l2l2l3l3l", phases.ctypes.data, taps.ctypes.data, g.batch, g.groups,
             sourceMaps, targetMaps, *strips.packing, *target,
-            *(axis.spread for axis in axes), len(phases) // 8, numTaps,
+            *(axis.spread for axis in axes), len(phases) // 10, numTaps,
             *((back, ahead) if isBack else (ahead, back)), strips.axis, strips.places,
             strips.number, width, blocks,
             max(filtersInCache // (numTaps * width * dtype.itemsize), 1))
@@ -115,10 +116,11 @@ class Conv:
         axes, width = [Ahead(g, axis) for axis in range(3)], self.widthOf(g.outs, dtype)
         inPlanes = g.outs < leastMaps
         strips = Strips(axes, (g.ins + width) * dtype.itemsize, leastTasks, inPlanes)
-        taps = np.array([tap(way, strips.extent, g.window)
+        taps = np.array([strips.tap(way, g.window)
                          for way in product(*(next(axis.phases())[2] for axis in axes))], np.int32)
         blocks, numTaps = -(-g.outs // width), prod(g.window)
-        size = g.groups * (g.outs if inPlanes else blocks * width) * g.ins * numTaps
+        size = g.groups * (g.outs * self.lanes(dtype) if inPlanes else blocks * width)
+        size *= g.ins * numTaps
         pieces = min(g.batch, leastTasks, max(mostSums // (size * dtype.itemsize), 1))
         blocksOfTask = max(blocks * g.groups * pieces // leastTasks, 1)
         blocksOfTask = min(blocksOfTask, blocks)
@@ -168,9 +170,12 @@ class Conv:
 
     def widthOf(self, maps, dtype):
         """How many maps are computed together: two vectors of them, unless one wastes less."""
-        lanes = self.library.minidlConvVectorBytes() // dtype.itemsize
+        lanes = self.lanes(dtype)
         vectors = -(-maps // lanes)
         return lanes if vectors in (1, 3) else 2 * lanes
+
+    def lanes(self, dtype):
+        return self.library.minidlConvVectorBytes() // dtype.itemsize
 
 
 def isForWinograd(g, isBack, dtype):
@@ -199,7 +204,15 @@ class Plan(NamedTuple):
     kept: tuple = ()  # arrays that `sizes` points to
 
 
-class Ahead:
+class Axis:
+    def tapsInStep(self, met):
+        """How many taps there are, if each is one place further than the one before; else 1."""
+        steps = [step for step, _ in met]
+        isEven = all(b - a == self.step for a, b in pairwise(steps))
+        return len(steps) if steps and isEven else 1
+
+
+class Ahead(Axis):
     """An axis forward: places are `step` apart in data."""
 
     spread = 1
@@ -217,7 +230,7 @@ class Ahead:
         yield 0, self.places, [(t * self.dilation, t) for t in range(self.window)]
 
 
-class Back:
+class Back(Axis):
     """An axis backward: data's numbers that are `spread` apart meet the same taps."""
 
     step = 1
@@ -225,7 +238,7 @@ class Back:
     def __init__(self, g, axis):
         stride, pad, dilation = g.stride[axis], g.pad[axis], g.dilation[axis]
         self.size, self.spread = g.places[axis], stride
-        self.met = [[((first + pad - t * dilation) // stride, t) for t in range(g.window[axis])
+        self.met = [[((first + pad - t * dilation) // stride, t) for t in reversed(range(g.window[axis]))
                      if (first + pad - t * dilation) % stride == 0]
                     for first in range(min(stride, g.size[axis]))]
         self.numbers = [-(-(g.size[axis] - first) // stride) for first in range(len(self.met))]
@@ -260,6 +273,8 @@ class Strips:
         self.places = max(min(places, -(-along.places // wanted)), 1)
         self.number = -(-along.places // self.places)
         self.extent = [axis.extent(self.places if axis is along else axis.places) for axis in axes]
+        self.split = axes[2].step if isPacked else 1  # how ConvPlanes.cpp packs lines
+        self.extent[2] = -(-self.extent[2] // self.split) * self.split
         isDirect = not isPacked and all(
             axis.low == 0 and axis.extent(axis.places) <= axis.size for axis in axes)
         if isDirect:
@@ -267,9 +282,9 @@ class Strips:
         self.packing = [*(axis.size for axis in axes), *self.extent, *(axis.low for axis in axes),
                         *(axis.step for axis in axes), isDirect]
 
-
-def tap(way, extent, window):
-    """(step in what is packed, index in the filters) of a tap, from those of its axes."""
-    steps, indices = zip(*way, strict=True)
-    step = (steps[0] * extent[1] + steps[1]) * extent[2] + steps[2]
-    return step, (indices[0] * window[1] + indices[1]) * window[2] + indices[2]
+    def tap(self, way, window):
+        """(step in what is packed, index in the filters) of a tap, from those of its axes."""
+        steps, indices = zip(*way, strict=True)
+        across = steps[2] // self.split + steps[2] % self.split * (self.extent[2] // self.split)
+        step = (steps[0] * self.extent[1] + steps[1]) * self.extent[2] + across
+        return step, (indices[0] * window[1] + indices[1]) * window[2] + indices[2]

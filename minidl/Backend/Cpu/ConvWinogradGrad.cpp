@@ -87,7 +87,7 @@ static void winogradGrad(const WinogradGrad<real> &w, long task)
         for (long row = first; row < first + number; ++row)
         {
             const real *maps = w.x + row / down * w.sourceMaps * w.size[0] * w.size[1];
-            packLines(ahead, maps, row % down * places - w.pad[0], across, roundMaps, packed);
+            packSix(ahead, maps, row % down * places - w.pad[0], across, roundMaps, packed);
             transformRow<window>(packed, across, squares, roundMaps,
                                  x + (row - first) * squares * roundMaps, all * roundMaps);
         }
