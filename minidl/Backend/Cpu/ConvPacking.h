@@ -77,7 +77,7 @@ template <int bytes, class real> static inline void copy(const real *from, real 
 // put(numbers, first, number, line) for what lies inside of the sample: so many numbers, of which
 // the first one is the line's number `first`.
 template <class real, class Put>
-static inline void packLines(const Packing &p, const long *start, const real *maps, long numMaps,
+static inline void packLines(Packing p, const long *start, const real *maps, long numMaps,
                              real *packed, const Put &put)
 {
     long from[3], first[3], end[3];  // what is packed at first .. end-1 lies inside of the sample

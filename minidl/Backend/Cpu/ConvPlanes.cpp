@@ -74,11 +74,12 @@ static void packPlanes(const Packing &p, const long *start, const real *maps, lo
     real *line = packed + lines * p.extent[2] + 2 * Vectors<real>::lanes;
     memset(packed + lines * p.extent[2], 0, slackOf<real>(p) * sizeof(real));
     packLines(p, start, maps, numMaps, packed,
-              [=](const real *from, long first, long number, real *to)
+              [=, step = p.step[2], length = p.extent[2]](
+                  const real *from, long first, long number, real *to)
     {
-        copy<vectorBytes>(from, (p.step[2] == 1 ? to : line) + first, number);
-        if (p.step[2] > 1)
-            splitLine((const real *)line, p.extent[2], p.step[2], to);
+        copy<vectorBytes>(from, (step == 1 ? to : line) + first, number);
+        if (step > 1)
+            splitLine((const real *)line, length, step, to);
     });
 }
 
@@ -121,11 +122,50 @@ static void gatherPlaces(const Gather<real> &g, const Phase &phase, const real *
             *(Vector *)(out + r * outStep + v * lanes) = sums[r][v];
 }
 
+// The same for a single source map and filters of 3 x 3, which stay in registers.
+template <int rows, int vectors, class real>
+static void gatherSquares(const Gather<real> &g, const Phase &phase, const real *x, long xStep,
+                          const real *filters, real bias, real *out, long outStep)
+{
+    typedef typename Vectors<real>::Type Vector;
+    const long lanes = Vectors<real>::lanes;
+    const Tap *tap = g.taps + phase.firstTap;
+    Vector filter[9];
+    for (int t = 0; t < 9; ++t)
+        filter[t] = Vector{} + filters[tap[t].index];
+    Vector sums[rows][vectors];
+    for (int r = 0; r < rows; ++r)
+        for (int v = 0; v < vectors; ++v)
+            sums[r][v] = Vector{} + bias;
+    #pragma GCC unroll 16
+    for (int column = 0; column < 3; ++column)
+        #pragma GCC unroll 16
+        for (int row = 0; row < rows + 2; ++row)
+            for (int v = 0; v < vectors; ++v)
+            {
+                const Vector met = *(const Vector *)(
+                    x + tap[column].step + row * xStep + v * lanes);
+                #pragma GCC unroll 16
+                for (int t = 0; t < 3; ++t)
+                    if (row - t >= 0 && row - t < rows)
+                        sums[row - t][v] += filter[3 * t + column] * met;
+            }
+    for (int r = 0; r < rows; ++r)
+        for (int v = 0; v < vectors; ++v)
+            *(Vector *)(out + r * outStep + v * lanes) = sums[r][v];
+}
+
 template <int rows, int down, class real>
 static void gatherRows(long places, const Gather<real> &g, const Phase &phase, const real *x,
                        long xStep, const real *filters, real bias, real *out, long outStep)
 {
     const long lanes = Vectors<real>::lanes;
+    if (down == 3 && phase.taps == 9 && g.sourceMaps == 1 && places <= 2 * lanes)
+    {
+        if (places > lanes)
+            return gatherSquares<rows, 2>(g, phase, x, xStep, filters, bias, out, outStep);
+        return gatherSquares<rows, 1>(g, phase, x, xStep, filters, bias, out, outStep);
+    }
     for (long p = 0; p < places; p += 2 * lanes)
         if (places - p > lanes)
             gatherPlaces<rows, 2, down>(g, phase, x + p, xStep, filters, bias, out + p, outStep);
@@ -180,7 +220,7 @@ static void gatherPlane(const Gather<real> &g, const Phase *phase, long phases, 
                         const real *x, const real *filters, real bias, real *target, real *out)
 {
     const long *extent = g.packing.extent, *step = g.packing.step, *spread = g.spread;
-    const long outStep = (phase->places[2] / Vectors<real>::lanes + 2) * Vectors<real>::lanes;
+    const long lanes = Vectors<real>::lanes, outStep = (phase->places[2] / lanes + 2) * lanes;
     long places[3] = {phase->places[0], phase->places[1], phase->places[2]}, number = 0;
     places[g.stripAxis] = least(g.stripPlaces, places[g.stripAxis] - start[g.stripAxis]);
     for (long k = 0; k < phases; ++k)
@@ -191,11 +231,19 @@ static void gatherPlane(const Gather<real> &g, const Phase *phase, long phases, 
         {
             rows = least(rowsAtOnce, places[1] - j);
             const real *from = x + (i * step[0] * extent[1] + j * step[1]) * extent[2];
+            const long a = phase->first[0] + (start[0] + i) * spread[0];
+            if (spread[0] == 1 && spread[1] == 1 && phases == 1 && places[2] <= 2 * lanes
+                && (places[1] - j - rows) * places[2] >= lanes)
+            {
+                gatherRowsOf<rowsAtOnce>(
+                    rows, places[2], g, *phase, from, step[1] * extent[2], filters, bias,
+                    target + (a * g.targetSize[1] + start[1] + j) * g.targetSize[2] + start[2], g.targetSize[2]);
+                continue;
+            }
             for (long k = 0; k < phases; ++k)
                 gatherRowsOf<rowsAtOnce>(rows, places[2], g, phase[k], from, step[1] * extent[2],
                                          filters, bias, out + k * rowsAtOnce * outStep, outStep);
 
-            const long a = phase->first[0] + (start[0] + i) * spread[0];
             for (long r = 0; r < rows; ++r)
             {
                 const long b = phase->first[1] + (start[1] + j + r) * spread[1];
