@@ -82,7 +82,8 @@ class Conv:
         targetMaps, sourceMaps = (g.ins, g.outs) if isBack else (g.outs, g.ins)
         numTaps, width = prod(g.window), self.widthOf(targetMaps, dtype)
         inPlanes = targetMaps < leastMaps
-        strips = Strips(axes, sourceMaps * dtype.itemsize, g.batch * g.groups, inPlanes)
+        strips = Strips(axes, sourceMaps * dtype.itemsize, g.batch * g.groups,
+                        self.lanes(dtype) * inPlanes)
         phases, taps = [], []
         for phase in product(*(axis.phases() for axis in axes)):
             first, places, met = zip(*phase, strict=True)
@@ -95,7 +96,7 @@ class Conv:
         back, ahead = numTaps, g.ins * numTaps  # steps in the filters from map to map
         target = g.size if isBack else g.places
         sizes = struct.pack(
-            "2P4l13l3l3l2l2l3l3l", phases.ctypes.data, taps.ctypes.data, g.batch, g.groups,
+            "2P4l14l3l3l2l2l3l3l", phases.ctypes.data, taps.ctypes.data, g.batch, g.groups,
             sourceMaps, targetMaps, *strips.packing, *target,
             *(axis.spread for axis in axes), len(phases) // 10, numTaps,
             *((back, ahead) if isBack else (ahead, back)), strips.axis, strips.places,
@@ -115,7 +116,8 @@ class Conv:
             return self.winogradGradPlan(g, dtype)
         axes, width = [Ahead(g, axis) for axis in range(3)], self.widthOf(g.outs, dtype)
         inPlanes = g.outs < leastMaps
-        strips = Strips(axes, (g.ins + width) * dtype.itemsize, leastTasks, inPlanes)
+        strips = Strips(axes, (g.ins + width) * dtype.itemsize, leastTasks,
+                        self.lanes(dtype) * inPlanes)
         taps = np.array([strips.tap(way, g.window)
                          for way in product(*(next(axis.phases())[2] for axis in axes))], np.int32)
         blocks, numTaps = -(-g.outs // width), prod(g.window)
@@ -125,7 +127,7 @@ class Conv:
         blocksOfTask = max(blocks * g.groups * pieces // leastTasks, 1)
         blocksOfTask = min(blocksOfTask, blocks)
         sizes = struct.pack(
-            "P4l13l3l5l3l", taps.ctypes.data, g.batch, g.groups, g.ins, g.outs, *strips.packing,
+            "P4l14l3l5l3l", taps.ctypes.data, g.batch, g.groups, g.ins, g.outs, *strips.packing,
             *g.places, numTaps, strips.axis, strips.places, strips.number, pieces, width, blocks,
             blocksOfTask)
         if inPlanes:
@@ -257,11 +259,11 @@ class Back(Axis):
 class Strips:
     """
     How the places of the first axis that has several are shared out among tasks, and what a task
-    packs (ConvPacking.h), for so many bytes a number of space and so many samples; `isPacked` if
-    the samples themselves may not serve.
+    packs (ConvPacking.h), for so many bytes a number of space and so many samples. `lanes` are those
+    of a vector for ConvPlanes.cpp, which packs in any case and by lines, else 0.
     """
 
-    def __init__(self, axes, bytesOfPlace, samples, isPacked):
+    def __init__(self, axes, bytesOfPlace, samples, lanes):
         self.axis = next((i for i, axis in enumerate(axes) if axis.places > 1), 2)
         along = axes[self.axis]
         others = prod(axis.extent(axis.places) for axis in axes if axis is not along)
@@ -273,18 +275,26 @@ class Strips:
         self.places = max(min(places, -(-along.places // wanted)), 1)
         self.number = -(-along.places // self.places)
         self.extent = [axis.extent(self.places if axis is along else axis.places) for axis in axes]
-        self.split = axes[2].step if isPacked else 1  # how ConvPlanes.cpp packs lines
-        self.extent[2] = -(-self.extent[2] // self.split) * self.split
-        isDirect = not isPacked and all(
+        isDirect = not lanes and all(
             axis.low == 0 and axis.extent(axis.places) <= axis.size for axis in axes)
         if isDirect:
             self.extent = [axis.size for axis in axes]
-        self.packing = [*(axis.size for axis in axes), *self.extent, *(axis.low for axis in axes),
-                        *(axis.step for axis in axes), isDirect]
+        low, lead, self.split, self.shift = [axis.low for axis in axes], 0, 1, 0
+        if lanes:
+            self.split = axes[2].step
+            part = -(-self.extent[2] // self.split)
+            if self.axis < 2 or self.number == 1:  # lines begin aligned, and share their zeros
+                self.shift, low[2], lead = low[2], 0, -(-low[2] // lanes) * lanes
+                part = -(-max(self.extent[2] - self.shift, axes[2].size) // self.split)
+                part = -(-(part - (-self.shift // self.split)) // lanes) * lanes
+            self.extent[2] = part * self.split
+        self.packing = [*(axis.size for axis in axes), *self.extent, *low,
+                        *(axis.step for axis in axes), isDirect, lead]
 
     def tap(self, way, window):
         """(step in what is packed, index in the filters) of a tap, from those of its axes."""
         steps, indices = zip(*way, strict=True)
-        across = steps[2] // self.split + steps[2] % self.split * (self.extent[2] // self.split)
+        x = steps[2] - self.shift
+        across = x // self.split + x % self.split * (self.extent[2] // self.split)
         step = (steps[0] * self.extent[1] + steps[1]) * self.extent[2] + across
         return step, (indices[0] * window[1] + indices[1]) * window[2] + indices[2]

@@ -55,7 +55,7 @@ static void *scratch(size_t bytes)
 // How a task's part of a sample is packed: of each axis `extent` numbers, of which the first one is
 // number start * step - low of the sample, or a zero outside of it. Where there are no zeros the
 // sample itself serves, and extent is its size.
-struct Packing { long size[3], extent[3], low[3], step[3], isDirect; };
+struct Packing { long size[3], extent[3], low[3], step[3], isDirect, lead; };
 
 // Lines are short: a call of memcpy would take longer than the copy.
 template <int bytes, class real> static inline void copy(const real *from, real *to, long number)

@@ -65,13 +65,15 @@ static void splitLine(const real *line, long length, long step, real *to)
                 to[first * part + i] = line[i * step + first];
 }
 
-// A strip of some maps into packed[0] .., with room for slackOf(p) numbers more.
+// A strip of some maps into packed[0], ..., with room for slackOf(p) numbers more, and behind p.lead
+// zeros: those around a line are shared with the line before.
 template <class real>
 static void packPlanes(const Packing &p, const long *start, const real *maps, long numMaps,
                        real *packed)
 {
     const long lines = numMaps * p.extent[0] * p.extent[1];
     real *line = packed + lines * p.extent[2] + 2 * Vectors<real>::lanes;
+    memset(packed - p.lead, 0, p.lead * sizeof(real));
     memset(packed + lines * p.extent[2], 0, slackOf<real>(p) * sizeof(real));
     packLines(p, start, maps, numMaps, packed,
               [=, step = p.step[2], length = p.extent[2]](
@@ -266,7 +268,8 @@ template <class real> static void gatherPlanes(const Gather<real> &g, long task)
     const long phases = least(g.spread[2], g.targetSize[2]);
     const long lineSize = (g.targetSize[2] / lanes + 4) * lanes;
     real *x = (real *)scratch(
-        (packedSize + (phases * rowsAtOnce + 1) * lineSize) * sizeof(real));
+        (g.packing.lead + packedSize + (phases * rowsAtOnce + 1) * lineSize) * sizeof(real));
+    x += g.packing.lead;
 
     long start[3] = {0, 0, 0};
     start[g.stripAxis] = strip * g.stripPlaces;
@@ -336,7 +339,9 @@ template <class real> static void filterGradPlanes(const FilterGrad<real> &f, lo
     const long allPlaces = f.places[0] * f.places[1] * f.places[2];
     const long filterSize = f.sourceMaps * f.numTaps * lanes;
     real *sums = f.sums + task * f.targetMaps * filterSize;
-    real *x = (real *)scratch((packedSize + allPlaces + lanes) * sizeof(real));
+    real *x = (real *)scratch(
+        (f.packing.lead + packedSize + allPlaces + lanes) * sizeof(real));
+    x += f.packing.lead;
     memset(sums, 0, f.targetMaps * filterSize * sizeof(real));
 
     for (long sample = f.samples * piece / f.pieces; sample < f.samples * (piece + 1) / f.pieces;

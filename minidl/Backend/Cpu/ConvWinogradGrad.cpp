@@ -46,7 +46,7 @@ template <class real, int vectors>
 static void addSquares(const WinogradGrad<real> &w, const real *x, const real *grad, long squares,
                        long roundMaps, real *sums)
 {
-    const Packing packing = {{}, {1, 1, squares}, {}, {0, 0, roundMaps}, 0};
+    const Packing packing = {{}, {1, 1, squares}, {}, {0, 0, roundMaps}, 0, 0};
     const long places[3] = {1, 1, squares};
     long steps[mostRows];
     for (long i = 0; i < mostRows; ++i)
