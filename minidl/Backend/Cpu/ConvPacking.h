@@ -89,14 +89,17 @@ static inline void packLines(Packing p, const long *start, const real *maps, lon
     }
     memset(packed, 0, numMaps * p.extent[0] * p.extent[1] * p.extent[2] * sizeof(real));
 
-    for (long map = 0; map < numMaps; ++map)
-        for (long i = first[0]; i < end[0]; ++i)
-            for (long j = first[1]; j < end[1]; ++j)
-                if (first[2] < end[2])
-                    put(maps + ((map * p.size[0] + from[0] + i) * p.size[1] + from[1] + j)
-                            * p.size[2] + from[2] + first[2],
-                        first[2], end[2] - first[2],
-                        packed + ((map * p.extent[0] + i) * p.extent[1] + j) * p.extent[2]);
+    if (first[2] < end[2])
+        for (long map = 0; map < numMaps; ++map)
+            for (long i = first[0]; i < end[0]; ++i)
+            {
+                const real *line = maps + from[2] + first[2]
+                    + ((map * p.size[0] + from[0] + i) * p.size[1] + from[1] + first[1]) * p.size[2];
+                real *to = packed
+                    + ((map * p.extent[0] + i) * p.extent[1] + first[1]) * p.extent[2];
+                for (long j = first[1]; j < end[1]; ++j, line += p.size[2], to += p.extent[2])
+                    put(line, first[2], end[2] - first[2], to);
+            }
 }
 
 template <class real>

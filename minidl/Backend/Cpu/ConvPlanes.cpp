@@ -5,7 +5,7 @@
 // 0, step, 2 step, ..., then 1, step + 1, ... What lies beyond a row's last place is computed as
 // well, from whatever follows, and thrown away.
 
-enum { rowsAtOnce = 4, mostTaps = 9 };  // whose sums are kept in registers
+enum { rowsAtOnce = 7, mostTaps = 9 };  // whose sums are kept in registers
 
 
 // Every second number of two vectors, from number `first` on.
@@ -104,9 +104,9 @@ static void gatherPlaces(const Gather<real> &g, const Phase &phase, const real *
         for (const Tap *first = g.taps + phase.firstTap; first < end; first += down * across)
             for (const Tap *tap = first; tap < first + across; ++tap)
             {
-                Vector filter[down];
+                real filter[down];
                 for (int t = 0; t < down; ++t)
-                    filter[t] = Vector{} + filters[tap[t * across].index];
+                    filter[t] = filters[tap[t * across].index];
                 #pragma GCC unroll 16
                 for (int row = 0; row < rows + down - 1; ++row)
                     for (int v = 0; v < vectors; ++v)
@@ -132,9 +132,9 @@ static void gatherSquares(const Gather<real> &g, const Phase &phase, const real 
     typedef typename Vectors<real>::Type Vector;
     const long lanes = Vectors<real>::lanes;
     const Tap *tap = g.taps + phase.firstTap;
-    Vector filter[9];
+    real filter[9];
     for (int t = 0; t < 9; ++t)
-        filter[t] = Vector{} + filters[tap[t].index];
+        filter[t] = filters[tap[t].index];
     Vector sums[rows][vectors];
     for (int r = 0; r < rows; ++r)
         for (int v = 0; v < vectors; ++v)
@@ -288,44 +288,91 @@ template <class real> static void gatherPlanes(const Gather<real> &g, long task)
 }
 
 
-// Adds a strip's products for `number` taps of one pair of maps: sums[tap][lane] += x grad.
-template <int number, class real>
+// The first `number` lanes of x, then zeros.
+template <class real>
+static inline typename Vectors<real>::Type loadPart(const real *x, long number)
+{
+    typedef typename Vectors<real>::Type Vector;
+    const Vector all = *(const Vector *)x, zeros = {};
+    decltype(all < zeros) lanes;
+    for (int lane = 0; lane < Vectors<real>::lanes; ++lane)
+        lanes[lane] = lane;
+    return lanes < (int)least(number, Vectors<real>::lanes) ? all : zeros;
+}
+
+// Adds products of `rows` rows of places for some taps of one pair of maps, as gatherPlaces goes
+// over them: sums[tap][lane] += x grad.
+template <int rows, int down, int across, class real>
+static inline void addRows(const FilterGrad<real> &f, const real *x, const Tap *taps,
+                           const real *grad, long places, typename Vectors<real>::Type *total)
+{
+    typedef typename Vectors<real>::Type Vector;
+    const long lanes = Vectors<real>::lanes, xStep = f.packing.step[1] * f.packing.extent[2];
+    for (long p = 0; p < places; p += lanes)
+    {
+        Vector g[rows];
+        for (int r = 0; r < rows; ++r)
+            g[r] = loadPart(grad + r * f.places[2] + p, places - p);
+        #pragma GCC unroll 16
+        for (int tap = 0; tap < across; ++tap)
+            #pragma GCC unroll 16
+            for (int row = 0; row < rows + down - 1; ++row)
+            {
+                const Vector met = *(const Vector *)(x + taps[tap].step + row * xStep + p);
+                #pragma GCC unroll 16
+                for (int t = 0; t < down; ++t)
+                    if (row - t >= 0 && row - t < rows)
+                        total[t * across + tap] += g[row - t] * met;
+            }
+    }
+}
+
+template <int down, int across, class real>
 static void addTaps(const FilterGrad<real> &f, const real *x, const Tap *taps, const real *grad,
                     const long *places, real *sums)
 {
     typedef typename Vectors<real>::Type Vector;
+    enum { rows = down > 1 ? 4 : 1, number = down * across };
     const long lanes = Vectors<real>::lanes, *extent = f.packing.extent, *step = f.packing.step;
-    decltype(Vector{} < Vector{}) numbers;
-    for (int lane = 0; lane < lanes; ++lane)
-        numbers[lane] = lane;
     Vector total[number];
     for (int t = 0; t < number; ++t)
         total[t] = *(const Vector *)(sums + t * lanes);
     for (long i = 0; i < places[0]; ++i)
-        for (long j = 0; j < places[1]; ++j)
-        {
-            const real *line = x + (i * step[0] * extent[1] + j * step[1]) * extent[2];
-            const real *other = grad + (i * f.places[1] + j) * f.places[2];
-            for (long p = 0; p < places[2]; p += lanes)
-            {
-                const Vector all = *(const Vector *)(other + p), zeros = {};
-                const Vector g = numbers < (int)least(places[2] - p, lanes) ? all : zeros;
-                #pragma GCC unroll 16
-                for (int t = 0; t < number; ++t)
-                    total[t] += g * *(const Vector *)(line + taps[t].step + p);
-            }
-        }
+    {
+        const real *line = x + i * step[0] * extent[1] * extent[2];
+        const real *other = grad + i * f.places[1] * f.places[2];
+        long j = 0;
+        for (; j + rows <= places[1]; j += rows)
+            addRows<rows, down, across>(f, line + j * step[1] * extent[2], taps,
+                                        other + j * f.places[2], places[2], total);
+        for (; j < places[1]; ++j)
+            addRows<1, down, across>(f, line + j * step[1] * extent[2], taps,
+                                     other + j * f.places[2], places[2], total);
+    }
     for (int t = 0; t < number; ++t)
         *(Vector *)(sums + t * lanes) = total[t];
 }
 
-template <int most, class real, class... Rest>
-static inline void addTapsOf(long number, const FilterGrad<real> &f, Rest... rest)
+// Whether nine taps are those of 3 x 3, which meet a row's numbers again in the next row.
+template <class real> static inline bool isSquare(const FilterGrad<real> &f, const Tap *taps)
 {
-    if (number == most)
-        addTaps<most>(f, rest...);
+    const long xStep = f.packing.step[1] * f.packing.extent[2];
+    for (int t = 3; t < mostTaps; ++t)
+        if (taps[t].step != taps[t - 3].step + xStep)
+            return false;
+    return true;
+}
+
+template <int most, class real, class... Rest>
+static inline void addTapsOf(long number, const FilterGrad<real> &f, const real *x,
+                             const Tap *taps, Rest... rest)
+{
+    if (number == mostTaps && isSquare(f, taps))
+        addTaps<3, 3>(f, x, taps, rest...);
+    else if (number == most)
+        addTaps<1, most>(f, x, taps, rest...);
     else if constexpr (most > 1)
-        addTapsOf<most - 1>(number, f, rest...);
+        addTapsOf<most - 1>(number, f, x, taps, rest...);
 }
 
 
