@@ -13,7 +13,7 @@ from minidl import Config
 from minidl.Backend.Cpu import HostCompiler
 
 texts = ["ConvPacking.h", "ConvGather.cpp", "ConvFilterGrad.cpp", "ConvWinograd.cpp",
-         "ConvWinogradGrad.cpp", "ConvPlanes.cpp"]
+         "ConvWinogradGrad.cpp", "ConvPlanes.cpp", "ConvPlanesGrad.cpp"]
 mostPacked = 1 << 18  # bytes of what a task packs at once: a part of the second-level cache
 filtersInCache = 1 << 14  # bytes of filters that a task goes over the places of a strip with
 mostTransformed = 1 << 19  # bytes of transformed numbers of a task, with the products of a block
@@ -207,6 +207,8 @@ class Plan(NamedTuple):
 
 
 class Axis:
+    """How places and data meet along an axis."""
+
     def tapsInStep(self, met):
         """How many taps there are, if each is one place further than the one before; else 1."""
         steps = [step for step, _ in met]
@@ -240,7 +242,8 @@ class Back(Axis):
     def __init__(self, g, axis):
         stride, pad, dilation = g.stride[axis], g.pad[axis], g.dilation[axis]
         self.size, self.spread = g.places[axis], stride
-        self.met = [[((first + pad - t * dilation) // stride, t) for t in reversed(range(g.window[axis]))
+        taps = range(g.window[axis])[::-1]  # so that their steps rise
+        self.met = [[((first + pad - t * dilation) // stride, t) for t in taps
                      if (first + pad - t * dilation) % stride == 0]
                     for first in range(min(stride, g.size[axis]))]
         self.numbers = [-(-(g.size[axis] - first) // stride) for first in range(len(self.met))]
@@ -259,8 +262,8 @@ class Back(Axis):
 class Strips:
     """
     How the places of the first axis that has several are shared out among tasks, and what a task
-    packs (ConvPacking.h), for so many bytes a number of space and so many samples. `lanes` are those
-    of a vector for ConvPlanes.cpp, which packs in any case and by lines, else 0.
+    packs (ConvPacking.h), for so many bytes a number of space and so many samples. `lanes` are a
+    vector's for ConvPlanes.cpp, which packs in any case and by lines, else 0.
     """
 
     def __init__(self, axes, bytesOfPlace, samples, lanes):

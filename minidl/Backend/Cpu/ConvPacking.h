@@ -93,8 +93,9 @@ static inline void packLines(Packing p, const long *start, const real *maps, lon
         for (long map = 0; map < numMaps; ++map)
             for (long i = first[0]; i < end[0]; ++i)
             {
-                const real *line = maps + from[2] + first[2]
-                    + ((map * p.size[0] + from[0] + i) * p.size[1] + from[1] + first[1]) * p.size[2];
+                const long lineNumber
+                    = (map * p.size[0] + from[0] + i) * p.size[1] + from[1] + first[1];
+                const real *line = maps + lineNumber * p.size[2] + from[2] + first[2];
                 real *to = packed
                     + ((map * p.extent[0] + i) * p.extent[1] + first[1]) * p.extent[2];
                 for (long j = first[1]; j < end[1]; ++j, line += p.size[2], to += p.extent[2])
