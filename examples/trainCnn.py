@@ -2,8 +2,9 @@
 Trains a convolutional network with batch normalization on small images.
 
     python examples/trainCnn.py --plot digits.png           # 1797 digits, which come with minidl
-    python examples/trainCnn.py --save net.hdf --epochs 5
-    python examples/trainCnn.py --resume net.hdf --save net.hdf --epochs 20      # up to the 20th
+    python examples/trainCnn.py --resume run --epochs 5
+    python examples/trainCnn.py --resume run --epochs 20    # up to the 20th; so after Ctrl-C, too
+    python examples/trainCnn.py --save net.hdf
     python examples/trainCnn.py --load net.hdf              # the same accuracy, to the last digit
     python examples/trainCnn.py --data mnist --folder PATH  # or fashion, cifar10: from their files
 
@@ -18,9 +19,11 @@ import numpy as np
 import minidl
 from minidl import Config
 from minidl.Backend import gpuarray
+from minidl.Config import ConfigError
 from minidl.Cost import CrossEntropy
 from minidl.Datasets import Cifar10Loader, DatasetError, Digits, MnistLoader, Rows
-from minidl.Handlers import Calculator, Trainer, Validator
+from minidl.Handlers import Calculator, Checkpoint, Trainer, Validator
+from minidl.Handlers.Handler import HandlerError
 from minidl.Models.Nets import loadBatchNormCnn
 from minidl.Modules import ModuleError
 from minidl.Optimizers import MomentumSGD
@@ -36,19 +39,13 @@ def main():
     Config.backend = args.backend
     minidl.seed(args.seed)
 
-    try:
-        trainData, trainLabels, testData, testLabels = readData(args)
-    except DatasetError as error:
-        raise SystemExit(str(error)) from None
+    trainData, trainLabels, testData, testLabels = readData(args)
     net, cost = buildNet(args.data), CrossEntropy()
     print(f"device: {gpuarray.getDeviceName()}, parameters: {net.numOfParams()}")
 
-    if args.load or args.resume:
-        try:
-            net.load(args.load or args.resume)
-        except (ModuleError, OSError) as error:
-            raise SystemExit(str(error)) from None
-        print(f"loaded {args.load or args.resume}, after epoch {epochsOf(net)}")
+    if args.load:
+        net.load(args.load)
+        print(f"loaded {args.load}")
     validator, history = Validator(net, cost), []
     if not args.load:
         if args.augment:
@@ -84,27 +81,31 @@ def buildNet(data):
     return loadBatchNormCnn(name=data, inmaps=shape[0], size=shape[1], maps=maps)
 
 
-def epochsOf(net):
-    """How many epochs a net has been trained, which its file tells."""
-    return int(net.attrs.get("epochs", 0))
-
-
 def train(net, cost, validator, trainData, trainLabels, testData, testLabels, args):
     """Returns (epoch, loss, accuracy) after each epoch."""
-    optimizer = MomentumSGD(learnRate=0.1)
+    optimizer = MomentumSGD()
     optimizer.setupOn(net, useGlobalState=True)
-    trainer = Trainer(net, cost, optimizer, batchsize=args.batch)
+    trainer, epochs = Trainer(net, cost, optimizer, batchsize=args.batch), range(1, args.epochs + 1)
+    if args.resume:
+        epochs = resumed(Checkpoint(args.resume, trainer), args.epochs)
 
     history = []
-    for epoch in range(epochsOf(net) + 1, args.epochs + 1):
-        optimizer.learnRate = 0.1 * (1 - (epoch - 1) / args.epochs)
+    for epoch in epochs:
+        optimizer.learnRate = 0.01 * (1 - (epoch - 1) / args.epochs)
         trainer.trainFromHost(trainData, trainLabels)
-        net.setAttr("epochs", np.int64(epoch))
         loss = cost.getMeanError()
         accuracy = 1 - validator.validateFromHost(testData, testLabels)
         history.append((epoch, loss, accuracy))
         print(f"epoch {epoch:3}: loss {loss:.4f}, accuracy {accuracy:.4f}")
     return history
+
+
+def resumed(checkpoint, epochs):
+    """The numbers of the epochs that are to do."""
+    path = checkpoint.resume()
+    if path is not None:
+        print(f"goes on at {path}, after epoch {checkpoint.epoch}")
+    return checkpoint.epochs(epochs)
 
 
 def confusion(scores, labels):
@@ -129,7 +130,7 @@ def plot(history, counts, filters, path):
     for (row, column), count in np.ndenumerate(counts):
         if count:
             matrix.text(column, row, count, ha="center", va="center", fontsize=8,
-                        color="white" if row == column else "black")
+                        color="white" if shares[row, column] > 0.5 else "black")
     matrix.set(title="test samples: class, and what it was taken for", xlabel="taken for",
                ylabel="class", xticks=range(len(counts)), yticks=range(len(counts)))
 
@@ -141,10 +142,11 @@ def plot(history, counts, filters, path):
 
 
 def plotCurves(axes, history):
-    axes.set(title="training", xlabel="epoch", ylabel="cross entropy (nats a sample)")
     if not history:
-        axes.text(0.5, 0.5, "loaded, not trained", ha="center", transform=axes.transAxes)
+        axes.set(title="loaded, not trained")
+        axes.axis("off")
         return
+    axes.set(title="training", xlabel="epoch", ylabel="cross entropy (nats a sample)")
     epochs, losses, accuracies = zip(*history, strict=True)
     lines = axes.semilogy(epochs, losses, color="tab:red", label="loss")
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -182,11 +184,15 @@ def parseArguments():
     parser.add_argument("--save", metavar="FILE", help="write the weights here, as h5")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--load", metavar="FILE", help="read weights, and do not train")
-    source.add_argument("--resume", metavar="FILE", help="read weights, and train on to --epochs")
+    source.add_argument("--resume", metavar="FOLDER",
+                        help="keep the training in files there, and go on where they end")
     parser.add_argument("--plot", metavar="FILE",
                         help="draw curves, confusion matrix and first filters to a picture")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (ConfigError, DatasetError, HandlerError, ModuleError, OSError) as error:
+        raise SystemExit(str(error)) from None

@@ -3,6 +3,7 @@ Trains a small network on handwritten digits: 1797 real ones, which come with mi
 
     python examples/trainMlp.py --epochs 30 --save digits.hdf --plot curves.png
     python examples/trainMlp.py --load digits.hdf          # the same accuracy, to the last digit
+    python examples/trainMlp.py --resume run               # stop it, and it goes on where it was
 
 It ends with the accuracy on a fifth of the digits that training never sees: 97 % or more. A run
 takes some seconds on a laptop, the first one some more, since it compiles the kernels.
@@ -16,7 +17,7 @@ from minidl.Backend import gpuarray
 from minidl.Containers import Sequential
 from minidl.Cost import CrossEntropy
 from minidl.Datasets import Digits
-from minidl.Handlers import Trainer, Validator
+from minidl.Handlers import Checkpoint, Trainer, Validator
 from minidl.Modules import Activation, BatchNorm, Dropout, Flatten, Linear, relu
 from minidl.Optimizers import MomentumSGD
 
@@ -50,7 +51,7 @@ def main():
         print(f"loaded {args.load}")
     else:
         history = train(net, cost, validator, trainData, trainLabels, testData, testLabels, args)
-        if args.plot:
+        if args.plot and history[0]:
             plot(history, args.plot)
 
     accuracy = 1 - validator.validate(testData, testLabels)
@@ -64,15 +65,19 @@ def train(net, cost, validator, trainData, trainLabels, testData, testLabels, ar
     """Returns the loss and the accuracy after each epoch, as two lists."""
     optimizer = MomentumSGD(learnRate=0.1)
     optimizer.setupOn(net, useGlobalState=True)
-    trainer = Trainer(net, cost, optimizer, batchsize=args.batch)
+    trainer, epochs = Trainer(net, cost, optimizer, batchsize=args.batch), range(1, args.epochs + 1)
+    if args.resume:
+        checkpoint = Checkpoint(args.resume, trainer)
+        checkpoint.resume()
+        epochs = checkpoint.epochs(args.epochs)
 
     losses, accuracies = [], []
-    for epoch in range(args.epochs):
-        optimizer.learnRate = 0.1 * (1 - epoch / args.epochs)
+    for epoch in epochs:
+        optimizer.learnRate = 0.1 * (1 - (epoch - 1) / args.epochs)
         trainer.train(trainData, trainLabels)
         losses.append(cost.getMeanError())
         accuracies.append(1 - validator.validate(testData, testLabels))
-        print(f"epoch {epoch + 1:3}: loss {losses[-1]:.4f}, accuracy {accuracies[-1]:.4f}")
+        print(f"epoch {epoch:3}: loss {losses[-1]:.4f}, accuracy {accuracies[-1]:.4f}")
     return losses, accuracies
 
 
@@ -109,6 +114,8 @@ def parseArguments():
     parser.add_argument("--backend", default=Config.backend, help="auto, cpu or cuda")
     parser.add_argument("--save", metavar="FILE", help="write the weights here, as h5")
     parser.add_argument("--load", metavar="FILE", help="read weights, and do not train")
+    parser.add_argument("--resume", metavar="FOLDER",
+                        help="keep the training in files there, and go on where they end")
     parser.add_argument("--plot", metavar="FILE", help="draw loss and accuracy to a picture")
     return parser.parse_args()
 

@@ -31,6 +31,17 @@ def test_training_reaches_97_percent_and_a_fresh_process_loads_the_same_accuracy
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_training_goes_on_in_its_folder(tmp_path):
+    whole = trainMlp("--epochs", 3, "--resume", tmp_path / "whole").splitlines()
+    trainMlp("--epochs", 3, "--resume", tmp_path / "run")
+    for step in (46, 69):
+        (tmp_path / f"run/checkpoint-{step:012}.hdf").unlink()
+
+    resumed = trainMlp("--epochs", 3, "--resume", tmp_path / "run").splitlines()
+
+    assert resumed == [whole[0], *whole[2:]]
+
+
 def test_the_seed_of_an_example_repeats_it():
     runs = [trainMlp("--epochs", 2, "--seed", seed) for seed in (5, 5, 6)]
 

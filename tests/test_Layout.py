@@ -27,7 +27,8 @@ floors = [
      "minidl.Seal", "minidl.H5Dataset", "minidl.Guarded", "minidl.GuardedFile", "minidl.Weights"],
     ["minidl.Datasets", "minidl.Transformers"],
     ["minidl.Containers", "minidl.Cost", "minidl.Optimizers"],
-    ["minidl.Handlers", "minidl.Models", "minidl.Passes", "minidl.Blueprint", "minidl.Summary"],
+    ["minidl.Handlers", "minidl.Models", "minidl.Passes", "minidl.Blueprint",
+     "minidl.BlueprintTable", "minidl.Summary"],
     ["minidl.CudaPackages", "minidl.PyCudaBuild"],
     ["minidl.Doctor", "minidl.CudaSetup", "minidl.__main__"],
 ]
@@ -134,6 +135,7 @@ testedWith = {
     "CrossMapLRN": "LRN", "MapLRN": "LRN",
     "Upsample2D": "Upsample", "Upsample3D": "Upsample", "UpsampleND": "Upsample",
     **dict.fromkeys(["BatchNormCnn", "LeNet", "NiN", "Parts", "ResNet", "VGG"], "Nets"),
+    "GlobalState": "Saved", "Place": "CheckpointResume",
     "GroupNorm": "SampleNorm", "InstanceNorm2D": "SampleNorm", "LayerNorm": "SampleNorm"}
 
 

@@ -1,6 +1,7 @@
 """examples/trainCnn.py, in processes of its own."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -42,16 +43,21 @@ def test_digits_are_known_and_a_file_gives_the_same_accuracy(tmp_path, fastDevic
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_training_goes_on_where_a_file_ends(tmp_path, fastDevice):
-    net = tmp_path / "net.hdf"
-    lines("--epochs", 2, "--save", net)
+def test_training_goes_on_where_it_was_stopped(tmp_path, fastDevice):
+    run, whole = tmp_path / "run", lines("--resume", tmp_path / "whole", "--epochs", 3)
+    process = start("", example, "--resume", str(run), "--epochs", "3", PYTHONPATH=path,
+                    PYTHONUNBUFFERED=1)
+    while not process.stdout.readline().startswith("epoch   1"):
+        pass
 
-    resumed = lines("--resume", net, "--save", net, "--epochs", 4)
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    resumed = lines("--resume", run, "--epochs", 3)
 
-    assert f"loaded {net}, after epoch 2" in resumed
-    assert [line.split(":")[0] for line in resumed if line.startswith("epoch")] == [
-        "epoch   3", "epoch   4"]
-    assert f"loaded {net}, after epoch 4" in lines("--load", net)
+    assert process.returncode != 0
+    assert resumed[1].startswith(f"goes on at {run}/checkpoint-")
+    epochs = [line for line in resumed if line.startswith("epoch")]
+    assert 0 < len(epochs) < 3 and whole[-1 - len(epochs):] == [*epochs, resumed[-1]]
 
 
 @pytest.mark.parametrize("data", ["mnist", "fashion", "cifar10"])
@@ -74,6 +80,9 @@ def test_data_sets_are_read_from_their_files(data, tmp_path, rng):
     (("--data", "cifar10", "--folder", "/nowhere"), "there is no folder /nowhere"),
     (("--data", "fashion", "--folder", "/nowhere", "--download"), "put the files of Fashion-MNIST"),
     (("--load", "/nowhere/net.hdf"), "/nowhere/net.hdf"),
+    (("--batch", "0"), "Trainer: batchsize must be positive, got 0"),
+    (("--backend", "abacus"), "Config.backend must be auto, cuda or cpu, got abacus"),
+    (("--epochs", "0", "--plot", "/nowhere/net.png"), "/nowhere/net.png"),
 ])
 def test_what_is_missing_is_told_in_one_sentence(arguments, words):
     assert words in refused(*arguments)

@@ -88,6 +88,14 @@ class Cost:
     def resetAccumulator(self):
         self.accumErr, self.numOfSamples, self.numOfSums = 0.0, 0, 0
 
+    def getState(self):
+        """What getMeanError follows from, as numbers for setState."""
+        self.collect()
+        return np.array([self.accumErr, self.numOfSamples])
+
+    def setState(self, numbers):
+        self.accumErr, self.numOfSamples, self.numOfSums = float(numbers[0]), int(numbers[1]), 0
+
     def validate(self, pred, target):
         pred, target = self.accept(pred, target)
         self.valError = self.calcVal(pred, target)

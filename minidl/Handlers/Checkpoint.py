@@ -171,14 +171,13 @@ class Checkpoint:
 
     def state(self):
         """What is kept beside module and optimizer, as numpy arrays."""
-        trainer, cost, now = self.trainer, self.trainer.cost, Random.getState()
-        cost.collect()
+        trainer, now = self.trainer, Random.getState()
         place = trainer.place or Place(np.zeros(5, np.int64), now, now)
         numbers = dict(epoch=self.epoch, isAmid=trainer.place is not None,
-                       macroBatch=place.macroBatch, batch=place.batch, samples=cost.numOfSamples)
+                       macroBatch=place.macroBatch, batch=place.batch)
         return {
             **{name: np.array(value, np.int64) for name, value in numbers.items()},
-            "error": np.array(cost.accumErr), "form": place.form, "now": now,
+            "cost": trainer.cost.getState(), "form": place.form, "now": now,
             "atEpoch": place.atStart if self.atEpoch is None else self.atEpoch,
             "atStart": place.atStart, "atMacroBatch": place.atMacroBatch,
             "generators": np.array([[*rng.key, rng.position] for rng in self.generators()],
@@ -208,10 +207,7 @@ class Checkpoint:
         values = {name: own.read(name, form.shape, form.dtype) for name, form in forms.items()}
         own.refuseOthers(set(forms))
         for name, value in values.items():
-            isFit = value is None or (
-                Random.isState(value) if name in ("now", "atEpoch", "atStart", "atMacroBatch")
-                else name == "error" or (value >= 0).all())
-            if not isFit:
+            if value is not None and not isPossible(name, value):
                 problems.append(f"{own.name}/{name} holds what can never have been")
 
         def take():
@@ -219,8 +215,7 @@ class Checkpoint:
             trainer = self.trainer
             self.epoch, self.atEpoch = numbers["epoch"], values["atEpoch"]
             trainer.place = trainer.resumed = None
-            trainer.cost.resetAccumulator()
-            trainer.cost.accumErr, trainer.cost.numOfSamples = numbers["error"], numbers["samples"]
+            trainer.cost.setState(values["cost"])
             if numbers["isAmid"]:
                 trainer.resumed = Place(
                     values["form"], values["atStart"], values["atMacroBatch"],
@@ -232,3 +227,14 @@ class Checkpoint:
 
     def fail(self, message):
         raise CheckpointError(f"Checkpoint: {message}")
+
+
+def isPossible(name, value):
+    """Whether Checkpoint.state() can have given this."""
+    if name in ("now", "atEpoch", "atStart", "atMacroBatch"):
+        return Random.isState(value)
+    if name == "generators":
+        return (value[:, :2] < 2 ** 32).all()
+    if name == "cost":
+        value = value[1::2]  # numbers of samples; errors may be any
+    return (np.isfinite(value) & (value >= 0)).all()

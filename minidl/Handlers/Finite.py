@@ -10,34 +10,33 @@ class NotFiniteError(HandlerError, ArithmeticError):
 
 
 def areFinite(arrays):
-    return not Vector.countNotFinite(arrays)
+    """Whether all numbers in a nested list of arrays are; arrays of integers and None are."""
+    floating = [array for array in leaves(arrays)
+                if array is not None and isFloating(array.dtype)]
+    return not floating or Vector.countNotFinite(floating) == 0
 
 
 def firstNotFinite(module, cost, data):
     """What that is, in words, in the order in which a step computes; None if there is nothing."""
-    for words, arrays in ofStep(module, cost, data):
-        floating = [array for array in leaves(arrays)
-                    if array is not None and isFloating(array.dtype)]
-        if not areFinite(floating):
-            return words
+    if not areFinite(data):
+        return "the data"
+    params = module.getVarTable(name=module.name or "").items()
+    for var, names in params:
+        if not areFinite(var.data):
+            return f"the parameter {names[0]}"
+    if (words := culprit(module)) is not None:
+        return words
+    if not areFinite([cost.errors, cost.grad]):
+        return "the error"
+    for var, names in reversed(params):  # backward begins with the last module
+        if not areFinite(var.grad):
+            return f"the gradient {names[0]}"
     return None
 
 
-def ofStep(module, cost, data):
-    """(words, arrays) of data, outputs, the error, and gradients from the last module's on"""
-    root = module.name or ""
-    yield "the data", data
-    yield from ofParams(module, "parameter")
-    for path, each in module.namedModules(root):
-        if not each.isContainer:
-            yield f"the output of {each} ({path})", each.data
-    yield "the error", cost.errors
-    yield "the error's gradient", cost.grad
-    yield from ofParams(module, "gradient")
-
-
-def ofParams(module, which):
-    table = module.getVarTable(name=module.name or "")
-    for var, names in reversed(table.items()):
-        array = var.data if which == "parameter" else var.grad
-        yield f"the {which} {names[0]}", array
+def culprit(module):
+    """The module that makes numbers that are not finite of finite ones."""
+    wrong = [(path, each) for path, each in module.namedModules(module.name or "")
+             if not each.isContainer and not areFinite(each.data)]
+    wrong.sort(key=lambda each: not areFinite(each[1].inData))  # whose input is finite first
+    return f"the output of {wrong[0][1]} ({wrong[0][0]})" if wrong else None

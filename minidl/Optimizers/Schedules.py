@@ -40,6 +40,7 @@ class Schedule(Saved):
         self.optimizer, self.steps, self.then = optimizer, steps, then
         self.base = getattr(optimizer, optimizer.rateName) if then is None else then.base
         self.t = 0
+        setattr(optimizer, optimizer.rateName, self.base)  # whatever one that follows has set
 
     def step(self, value=None):
         """One step; `value` is what Plateau watches."""

@@ -35,6 +35,32 @@ def test_mean_error_weighs_uneven_batches_by_their_samples(rng):
     assert cost.numOfSamples == sum(sizes)
 
 
+def test_mean_error_is_the_same_bits_whenever_it_was_asked_for(rng):
+    costs, batches = (MSE(), MSE()), rng.standard_normal((40, 2, 5, 3))
+
+    for pred, target in batches:
+        for cost in costs:
+            cost(onDevice(pred, np.float64), onDevice(target, np.float64), queryError=False)
+        costs[1].getMeanError()
+
+    assert costs[0].getMeanError() == costs[1].getMeanError()
+
+
+def test_a_state_carries_the_mean_error_on(rng):
+    first, second, batches = MSE(), MSE(), rng.standard_normal((9, 2, 5, 3)).astype(np.float32)
+    for pred, target in batches[:6]:
+        first(onDevice(pred), onDevice(target))
+    second(onDevice(batches[8, 0]), onDevice(batches[8, 1]))
+
+    second.setState(first.getState())
+
+    assert second.getMeanError() == first.getMeanError()
+    for pred, target in batches[6:]:
+        for cost in (first, second):
+            cost(onDevice(pred), onDevice(target))
+    assert second.getMeanError() == first.getMeanError() and second.numOfSamples == 45
+
+
 def test_mean_error_is_that_of_all_samples_at_once(rng):
     pred, target = rng.standard_normal((2, 10, 3)).astype(np.float32)
     whole, parts = MSE(), MSE()

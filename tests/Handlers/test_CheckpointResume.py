@@ -6,17 +6,23 @@ import numpy as np
 import pytest
 
 import minidl
-from minidl.Backend import Device, gpuarray
+from minidl.Backend import gpuarray
 from minidl.Backend.Ops.Random import Generator
 from minidl.Modules import BatchNorm
-from tests.Handlers.Resume import Stopped, Training, lastStep, resumed, stopped, stepsOfEpoch
+from tests.Handlers.Resume import (
+    StopError,
+    Training,
+    isSlow,
+    lastStep,
+    resumed,
+    stepsOfEpoch,
+    stopped,
+)
 from tests.Optimizers.test_Optimizer import kinds
 from tests.Processes import run
 from tests.Soak import times
 
-isSlow = "stand-in" in Device.current().describe()  # it takes ten times as long
 numbers = range(0, len(kinds), 3) if isSlow else range(len(kinds))
-stops = [stepsOfEpoch, *np.random.default_rng(0).integers(1, lastStep + 1, times(2, 19)).tolist()]
 
 resumeText = """
 import json, sys
@@ -31,8 +37,9 @@ def undisturbed(tmp_path_factory):
     return [Training(number, tmp_path_factory.mktemp("whole")).run() for number in numbers]
 
 
-@pytest.mark.parametrize("stop", stops)
-def test_a_new_process_goes_on_with_the_same_bits(stop, undisturbed, tmp_path):
+@pytest.mark.parametrize("trial", range(times(3, 20)))
+def test_a_new_process_goes_on_with_the_same_bits(trial, undisturbed, tmp_path):
+    stop = int(np.random.default_rng().integers(1, lastStep + 1)) if trial else stepsOfEpoch
     folders = [(number, str(tmp_path / str(number))) for number in numbers]
     for number, folder in folders:
         stopped(number, folder, stop)
@@ -40,7 +47,7 @@ def test_a_new_process_goes_on_with_the_same_bits(stop, undisturbed, tmp_path):
     out, _ = run("", "-c", resumeText, json.dumps(folders))
 
     for (number, _), expected, found in zip(folders, undisturbed, json.loads(out), strict=True):
-        assert found == expected, f"{kinds[number].__name__}, number {number}"
+        assert found == expected, f"{kinds[number].__name__}, number {number}, step {stop}"
 
 
 @pytest.mark.parametrize("number", [0, 1, 5])
@@ -58,7 +65,7 @@ def test_a_training_can_be_stopped_again_and_again(number, tmp_path):
     for stop in (4, stepsOfEpoch + 1, 3 * stepsOfEpoch):
         training = Training(number, tmp_path / "run", seed=stop)
         training.checkpoint.resume()
-        with pytest.raises(Stopped):
+        with pytest.raises(StopError):
             training.run(stop)
 
     assert resumed(number, tmp_path / "run") == expected
@@ -75,13 +82,13 @@ def test_files_in_between_change_no_bit(tmp_path):
 
 def test_statistics_of_normalizations_go_on(tmp_path):
     whole = Training(1, tmp_path / "whole")
-    with pytest.raises(Stopped):
+    with pytest.raises(StopError):
         whole.run(12)
     stopped(1, tmp_path / "run", 10)
 
     training = Training(1, tmp_path / "run")
     training.checkpoint.resume()
-    with pytest.raises(Stopped):
+    with pytest.raises(StopError):
         training.run(12)
 
     for mine, other in zip(training.net.getAllByType(BatchNorm), whole.net.getAllByType(BatchNorm),
@@ -104,7 +111,7 @@ def test_the_mean_error_of_an_epoch_is_that_of_all_its_batches(tmp_path):
             for _ in training.checkpoint.epochs(1):
                 training.train()
             errors.append(training.cost.getMeanError())
-        except Stopped:
+        except StopError:
             pass
 
     assert errors[0] == errors[1]
@@ -117,7 +124,7 @@ def test_generators_of_modules_go_on(tmp_path):
         own = training.net.graph[7].rng = Generator(seed=7)
         try:
             digests.append(training.run(stop))
-        except Stopped:
+        except StopError:
             training = Training(4, tmp_path / str(stop))
             own = training.net.graph[7].rng = Generator(seed=8)
             training.checkpoint.resume()

@@ -75,6 +75,54 @@ def test_an_error_of_a_batch_names_the_module():
         Trainer(net, MSE(), optimizer).train(data, data)
 
 
+@pytest.mark.parametrize("shuffle", ["samples", "batches"])
+@pytest.mark.parametrize("size", [24, 32, 27, 34])
+def test_accumulated_batches_give_the_step_of_one_batch(size, shuffle, rng):
+    x, t = (rng.standard_normal((size, width)).astype(np.float32) for width in (5, 3))
+    nets, steps = [], []
+    for batchsize, accumulate in ((4, 3), (12, 1)):
+        minidl.seed(2)
+        net, optimizer = Sequential().append(Linear(5, 7)).append(Activation("tanh")), SGD(0.5)
+        optimizer.setupOn(net.append(Linear(7, 3)))
+        trainer = Trainer(net, MSE(), optimizer, batchsize=batchsize, accumulate=accumulate,
+                          shuffle=shuffle)
+        for _ in range(2):
+            trainer.trainFromHost(x, t, random=shuffle == "samples")
+        nets.append(net)
+        steps.append(optimizer.t)
+
+    assert steps == [2 * -(-size // 12)] * 2
+    for mine, other in zip(*(net.getVarTable() for net in nets), strict=True):
+        np.testing.assert_allclose(mine.data.get(), other.data.get(), rtol=1e-5, atol=1e-6)
+
+
+def test_shuffled_batches_count_by_their_sizes(rng):
+    """Of batches with 4, 4 and 1 samples, in any order, two make a step, then one."""
+    x, t = (rng.standard_normal((9, width)) for width in (3, 2))
+    for seed in range(4):
+        minidl.seed(seed)
+        net, optimizer, seen = Linear(3, 2, name="net"), SGD(learnRate=0.5), []
+        optimizer.setupOn(net)
+        W, forward = net.W.get().astype(np.float64), net.updateData
+        net.updateData = lambda data, f=forward, s=seen: s.append(data.get()) or f(data)
+        trainer = Trainer(net, MSE(), optimizer, batchsize=4, accumulate=2, shuffle="batches")
+
+        trainer.trainFromHost(x.astype(np.float32), t.astype(np.float32))
+
+        order = [np.abs(x - row).sum(1).argmin() for batch in seen for row in batch]
+        first = len(seen[0]) + len(seen[1])
+        b = np.zeros(2)
+        for rows in (order[:first], order[first:]):
+            rest = (t[rows] - x[rows] @ W - b) / (2 * len(rows))
+            W, b = W + 0.5 * x[rows].T @ rest, b + 0.5 * rest.sum(0)
+        np.testing.assert_allclose(net.W.get(), W, rtol=1e-4, atol=1e-6)
+
+
+def test_accumulate_must_be_positive():
+    with pytest.raises(ValueError, match="Trainer: accumulate must be positive, got 0"):
+        Trainer(Linear(3, 2), MSE(), SGD(), accumulate=0)
+
+
 digitsText = """
 import hashlib
 from tests.Handlers.test_Trainer import trainOnDigits

@@ -58,6 +58,14 @@ def test_schedules_follow_each_other():
     assert rates == pytest.approx([0, 1, 0.5, 1, 0.5, 0.25])
 
 
+def test_a_warm_up_may_follow():
+    optimizer = SGD(1.0)
+
+    rates = ratesOf(Cosine(optimizer, 2, then=WarmUp(optimizer, 2, low=0.5)), 5)
+
+    assert rates == pytest.approx([1, 0.5, 0.5, 0.75, 1, 1])
+
+
 def test_plateau_waits_for_a_better_value():
     values = [5, 4, 4, 4, 4, 3, 3, 3, 3]
 

@@ -117,7 +117,8 @@ __global__ void rmsPropGraves(
 
 
 // r = 1 / (1 + mem),    mg = (1 - r) mg + r g,    ms = (1 - r) ms + r g^2
-// x = mg^2 / (ms + epsilon),    p += min(rate, x) g / (sqrt(ms) + epsilon),    mem = 1 + mem (1 - x)
+// x = mg^2 / (ms + epsilon),    mem = 1 + mem (1 - x)
+// p += min(rate, x) g / (sqrt(ms) + epsilon)
 __global__ void smorms3(
     const real *grad, real *param, real *mem, real *mg, real *ms, int size,
     accum rate, accum epsilon)
