@@ -3,7 +3,7 @@
 # make test-cuda   runs the tests of the GPU backend on this machine's CPU, without a GPU
 # make test-gpu    runs all tests on this machine's GPU, and its kernels' under compute-sanitizer
 # make check       the linter, then the tests on the CPU and those without a GPU
-# make soak        loads 10,000 damaged files, kills 200 saves: the tests of files, at length
+# make soak        the tests of chance at length: 10,000 damaged files, 200 killed saves, 20 resumed trainings
 # make benchmark   times minidl beside its peers
 # make clean       removes what the others made
 #
@@ -39,7 +39,7 @@ test-gpu: install
 	--target-processes all $(python) -m pytest -q $(kernels) || exit 1; done
 
 soak: install
-	@MINIDL_BACKEND=cpu MINIDL_SOAK=1 $(python) -m pytest tests/test_Weights*.py
+	@MINIDL_BACKEND=cpu MINIDL_SOAK=1 $(python) -m pytest tests/test_Weights*.py tests/Handlers
 
 check: lint test test-cuda
 

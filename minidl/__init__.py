@@ -1,6 +1,6 @@
 """minidl: a small deep-learning framework whose kernels are written once, for GPU and CPU."""
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 
 def seed(value):
