@@ -1,7 +1,6 @@
 """Blueprints that would do harm are refused: nothing is imported, and little memory is taken."""
 
 import copy
-import io
 import json
 import sys
 import tracemalloc
@@ -14,6 +13,7 @@ from minidl import Blueprint
 from minidl.Blueprint import BlueprintError, BlueprintFactory, deepest, mostLetters, parsed
 from minidl.Containers import Graph, Sequential
 from minidl.Modules import Activation, BatchNorm, Conv2D, Flatten, Linear
+from tests import WeightFiles
 
 
 def good():
@@ -175,10 +175,7 @@ def watch():
 
 def image(text):
     """A file of good weights, whose blueprint is the text."""
-    buffer = io.BytesIO(good().save())
-    with h5py.File(buffer, "r+") as file:
-        file["blueprint"] = text
-    return buffer.getvalue()
+    return WeightFiles.changed(lambda file: file.__setitem__("blueprint", text), good().save())
 
 
 def build(text):
@@ -271,22 +268,18 @@ def manyLinks(file):
     (words, "must be a text of up to .*, got ndarray"), (undecodable, "it is damaged"),
     (big, "Linear would have .* numbers, where there is room for")])
 def test_files_that_would_do_harm_are_refused(change, message):
-    buffer = io.BytesIO(good().save())
-    with h5py.File(buffer, "r+") as file:
-        change(file)
+    harmful = WeightFiles.changed(change, good().save())
 
     with pytest.raises(BlueprintError, match=message):
-        Blueprint.load(buffer.getvalue())
+        Blueprint.load(harmful)
 
 
 def test_many_links_to_one_weight_take_the_room_of_one():
-    buffer = io.BytesIO(good().save())
-    with h5py.File(buffer, "r+") as file:
-        manyLinks(file)
+    harmful = WeightFiles.changed(manyLinks, good().save())
 
     tracemalloc.start()
     with pytest.raises(ValueError, match="net.99.W is not in this module"):
-        Blueprint.load(buffer.getvalue())
+        Blueprint.load(harmful)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 

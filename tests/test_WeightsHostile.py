@@ -167,11 +167,10 @@ def test_one_right_file_is_taken_after_all_of_them(folder):
 
 def test_memory_stays_small(folder):
     script = f"""
-import resource, sys
 from pathlib import Path
 from tests.HostileFiles import cases, hostile
+from tests.Memory import peak
 from tests.WeightFiles import make
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 net, folder = make(seed=1), Path({str(folder)!r})
 files = [hostile(name, folder) for name in cases]
 before, refused = peak(), 0

@@ -239,11 +239,12 @@ def test_what_is_no_h5_file_is_not_sealed(content, tmp_path):
 def test_memory_of_a_load(kind, compress, tmp_path):
     """At most 1.2 times the weights, and 64 MiB, beside the net itself."""
     script = f"""
-import resource, sys
+import sys
 import h5py, numpy as np
 from minidl import Config
 from minidl.Containers import Sequential
 from minidl.Modules import Linear
+from tests.Memory import peak
 Config.showWarnings = False
 net = Sequential("net").extend(
     Linear(1024, 1024, initscheme="none", name=str(i), useBias=False) for i in range(25))
@@ -256,7 +257,6 @@ if sys.argv[2] == "save":
         with h5py.File(sys.argv[1], "w") as file:
             net.save(file, compress={compress!r})
 else:
-    peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     net.load({str(tmp_path / "small.hdf")!r}, strict=False)
     before = peak()
     net.load(sys.argv[1])

@@ -85,7 +85,7 @@ class Handler:
             self.handleMacroBatch(macroBatch, state, random and order is None)
             if onMacroBatchFinish is not None:
                 onMacroBatchFinish(self)
-        self.place = None
+        self.place = self.resumed = None
 
     def handleMacroBatch(self, data, state, random):
         size = self.lengthOf(data)

@@ -3,10 +3,10 @@
 from tests.Processes import run
 
 script = """
-from pathlib import Path
 import numpy as np
 from minidl.Backend import gpuarray
 from minidl.Modules import Conv2D
+from tests.Memory import peak
 
 module = Conv2D(3, 64, 11)
 data = gpuarray.to_gpu(np.random.default_rng(0).standard_normal((128, 3, 150, 150), np.float32))
@@ -15,9 +15,7 @@ grad.fill(1)
 module.backward(grad)
 
 arrays = data, module.data, grad, module.grad
-# Not ru_maxrss: a process inherits that of the one that has started it.
-status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-print(sum(array.nbytes for array in arrays), 1024 * int(status["VmHWM"].split()[0]))
+print(sum(array.nbytes for array in arrays), peak())
 """
 
 
