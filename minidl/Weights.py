@@ -68,8 +68,10 @@ def pays(value):
 
 
 def asStored(value):
-    """A host array as h5 files know it: bfloat16, which they do not, becomes float32."""
-    return value.astype(storedType(value.dtype), copy=False)
+    """A host array as h5 files know it: bfloat16, which they do not, is half of float32's bits."""
+    if value.dtype == storedType(value.dtype):
+        return value
+    return (value.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
 
 
 def storedType(dtype):
@@ -129,9 +131,9 @@ def read(guarded, key, target, alias=None):
     value = guarded.read(key, target.shape, storedType(target.dtype), alias)
     if value is None or value.dtype == target.dtype:
         return value
-    fitting = value.astype(target.dtype)
-    if np.array_equal(fitting.astype(value.dtype), value, equal_nan=True):
-        return fitting
+    bits = value.view(np.uint32)
+    if not (bits & 0xFFFF).any():
+        return (bits >> 16).astype(np.uint16).view(target.dtype)
     guarded.problems.misfits[alias or key] = (
         f"{guarded.label(key)} must hold numbers of {target.dtype}, the file has others")
     return None

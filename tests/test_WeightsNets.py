@@ -1,7 +1,6 @@
 """Random nets, whatever they hold, come back bit by bit."""
 
 import numpy as np
-import pytest
 
 from minidl.Backend import gpuarray
 from minidl.Containers import Parallel, Sequential
@@ -55,13 +54,11 @@ def anyBits(rng, shape, dtype):
     size = int(np.prod(shape))
     values = np.frombuffer(rng.bytes(size * dtype.itemsize), dtype).copy()
     places = rng.integers(0, size, 9)
-    values[places] = unusual.astype(dtype)
-    if dtype == np.float32:
-        values[places] = unusual
+    with np.errstate(all="ignore"):
+        values[places] = unusual.astype(dtype, copy=False)
     return values.reshape(shape)
 
 
-@pytest.mark.filterwarnings("ignore:invalid value encountered in cast")
 def test_random_nets_come_back_bit_by_bit(tmp_path, capsys):
     dtypes = [dtype for dtype, _ in gpuarray.dtypesSupported()]
     for seed in range(times(100, 1000)):
