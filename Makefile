@@ -3,6 +3,7 @@
 # make test-cuda   runs the tests of the GPU backend on this machine's CPU, without a GPU
 # make test-gpu    runs all tests on this machine's GPU, and its kernels' under compute-sanitizer
 # make check       the linter, then the tests on the CPU and those without a GPU
+# make soak        loads 10,000 damaged files, kills 200 saves: the tests of files, at length
 # make benchmark   times minidl beside its peers
 # make clean       removes what the others made
 #
@@ -13,7 +14,7 @@ PYTHON = python3
 python = .venv/bin/python
 pip = $(python) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-cuda test-gpu check lint benchmark install compiler clean
+.PHONY: demo test test-cuda test-gpu soak check lint benchmark install compiler clean
 .NOTPARALLEL:
 
 demo: .venv/demo compiler
@@ -36,6 +37,9 @@ test-gpu: install
 	@for tool in memcheck racecheck initcheck; do echo "compute-sanitizer --tool $$tool"; \
 	MINIDL_BACKEND=cuda MINIDL_SANITIZER=$$tool compute-sanitizer --tool $$tool --error-exitcode 9 \
 	--target-processes all $(python) -m pytest -q $(kernels) || exit 1; done
+
+soak: install
+	@MINIDL_BACKEND=cpu MINIDL_SOAK=1 $(python) -m pytest tests/test_Weights*.py
 
 check: lint test test-cuda
 

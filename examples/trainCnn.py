@@ -19,9 +19,11 @@ import numpy as np
 import minidl
 from minidl import Config
 from minidl.Backend import gpuarray
+from minidl.Config import ConfigError
 from minidl.Cost import CrossEntropy
 from minidl.Datasets import Cifar10Loader, DatasetError, Digits, MnistLoader, Rows
 from minidl.Handlers import Calculator, Checkpoint, Trainer, Validator
+from minidl.Handlers.Handler import HandlerError
 from minidl.Models.Nets import loadBatchNormCnn
 from minidl.Modules import ModuleError
 from minidl.Optimizers import MomentumSGD
@@ -37,18 +39,12 @@ def main():
     Config.backend = args.backend
     minidl.seed(args.seed)
 
-    try:
-        trainData, trainLabels, testData, testLabels = readData(args)
-    except DatasetError as error:
-        raise SystemExit(str(error)) from None
+    trainData, trainLabels, testData, testLabels = readData(args)
     net, cost = buildNet(args.data), CrossEntropy()
     print(f"device: {gpuarray.getDeviceName()}, parameters: {net.numOfParams()}")
 
     if args.load:
-        try:
-            net.load(args.load)
-        except (ModuleError, OSError) as error:
-            raise SystemExit(str(error)) from None
+        net.load(args.load)
         print(f"loaded {args.load}")
     validator, history = Validator(net, cost), []
     if not args.load:
@@ -87,7 +83,7 @@ def buildNet(data):
 
 def train(net, cost, validator, trainData, trainLabels, testData, testLabels, args):
     """Returns (epoch, loss, accuracy) after each epoch."""
-    optimizer = MomentumSGD(learnRate=0.1)
+    optimizer = MomentumSGD()
     optimizer.setupOn(net, useGlobalState=True)
     trainer, epochs = Trainer(net, cost, optimizer, batchsize=args.batch), range(1, args.epochs + 1)
     if args.resume:
@@ -95,7 +91,7 @@ def train(net, cost, validator, trainData, trainLabels, testData, testLabels, ar
 
     history = []
     for epoch in epochs:
-        optimizer.learnRate = 0.1 * (1 - (epoch - 1) / args.epochs)
+        optimizer.learnRate = 0.01 * (1 - (epoch - 1) / args.epochs)
         trainer.trainFromHost(trainData, trainLabels)
         loss = cost.getMeanError()
         accuracy = 1 - validator.validateFromHost(testData, testLabels)
@@ -106,10 +102,7 @@ def train(net, cost, validator, trainData, trainLabels, testData, testLabels, ar
 
 def resumed(checkpoint, epochs):
     """The numbers of the epochs that are to do."""
-    try:
-        path = checkpoint.resume()
-    except (ModuleError, OSError) as error:
-        raise SystemExit(str(error)) from None
+    path = checkpoint.resume()
     if path is not None:
         print(f"goes on at {path}, after epoch {checkpoint.epoch}")
     return checkpoint.epochs(epochs)
@@ -137,7 +130,7 @@ def plot(history, counts, filters, path):
     for (row, column), count in np.ndenumerate(counts):
         if count:
             matrix.text(column, row, count, ha="center", va="center", fontsize=8,
-                        color="white" if row == column else "black")
+                        color="white" if shares[row, column] > 0.5 else "black")
     matrix.set(title="test samples: class, and what it was taken for", xlabel="taken for",
                ylabel="class", xticks=range(len(counts)), yticks=range(len(counts)))
 
@@ -149,10 +142,11 @@ def plot(history, counts, filters, path):
 
 
 def plotCurves(axes, history):
-    axes.set(title="training", xlabel="epoch", ylabel="cross entropy (nats a sample)")
     if not history:
-        axes.text(0.5, 0.5, "loaded, not trained", ha="center", transform=axes.transAxes)
+        axes.set(title="loaded, not trained")
+        axes.axis("off")
         return
+    axes.set(title="training", xlabel="epoch", ylabel="cross entropy (nats a sample)")
     epochs, losses, accuracies = zip(*history, strict=True)
     lines = axes.semilogy(epochs, losses, color="tab:red", label="loss")
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -198,4 +192,7 @@ def parseArguments():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (ConfigError, DatasetError, HandlerError, ModuleError, OSError) as error:
+        raise SystemExit(str(error)) from None

@@ -112,6 +112,13 @@ class Guarded:
             self.problems.append(f"{label} cannot be read: {error}")
             return None
 
+    def declared(self, key):
+        """How many numbers the dataset says it has, or can have at most: gzip makes 1032 of one."""
+        if self.find(key) or H5Dataset.foreign(self.group[key]):
+            return 0
+        dataset = self.group[key]
+        return min(dataset.size or 0, 1032 * dataset.id.get_storage_size())
+
     def find(self, key):
         """Why the key names no dataset of this very file, or None."""
         link = None if self.group is None else self.linkClass(self.group, key)

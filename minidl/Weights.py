@@ -18,7 +18,7 @@ import numpy as np
 
 from minidl.AtomicFile import replacing
 from minidl.Backend.Precision import isFloating
-from minidl.Guarded import Guarded
+from minidl.Guarded import Guarded, shown
 from minidl.GuardedFile import WeightsError, binary, reading, told, writing
 from minidl.Seal import blockSize, bodyStart, sealOf
 
@@ -52,6 +52,7 @@ def save(module, hdf=None, name=None, compress="gzip", assumeUniqueNames=False,
 
 
 def write(group, key, value):
+    checkName("Weights", key)
     if key in group:
         raise WeightsError(f"two values would be saved as {group.name}/{key}: names must differ")
     group[key] = asStored(value.get()) if hasattr(value, "get") else value
@@ -140,10 +141,14 @@ def loadAttrs(module, root, group, assumeUniqueNames, problems):
     """[(attribute's array, its value in the file)] of all modules that are no containers."""
     attrs, expected, values = Guarded(group, "attrs", problems), set(), []
     for path, owner in module.namedModules(root):
-        for name, target in owner.attrs.items() if not owner.isContainer else ():
-            key = shortened(f"{path}.{name}", assumeUniqueNames)
-            expected.add(key)
-            if key not in attrs and owner.attrMissing(name) is not None:
+        if owner.isContainer:
+            continue
+        keys = {name: shortened(f"{path}.{name}", assumeUniqueNames) for name in owner.attrs}
+        expected.update(keys.values())
+        isThere = any(key in attrs for key in keys.values())
+        for name, target in owner.attrs.items():
+            key = keys[name]
+            if key not in attrs and isThere and owner.attrMissing(name) is not None:
                 values.append((target, owner.attrMissing(name)))
                 continue
             value = read(attrs, key, target)
@@ -185,9 +190,15 @@ def seal(path):
 
 def rootName(module, name):
     name = name or module.name or ""
-    if "/" in name or "\0" in name:
-        raise WeightsError(f"{module}: a name in a file has no slash and no zero, got {name!r}")
+    for path, _ in module.namedModules(name):
+        checkName(module, path)
     return name
+
+
+def checkName(who, name):
+    if "/" in name or "\0" in name or name != name.encode(errors="replace").decode():
+        raise WeightsError(f"{shown(who)}: a name in a file has no slash and no zero, got "
+                           f"{shown(ascii(name))}")
 
 
 def shortened(path, assumeUniqueNames):

@@ -10,6 +10,7 @@ import io
 import resource
 import sys
 import threading
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -43,30 +44,44 @@ def images(kind):
     return bare(image), zipped(image)
 
 
+def flipBits(data, rng, place, size):
+    for each in rng.integers(0, len(data), rng.integers(1, 5)):
+        data[each] ^= 1 << rng.integers(0, 8)
+
+
+def setBytes(data, rng, place, size):
+    for each in rng.integers(0, len(data), rng.integers(1, 20)):
+        data[each] = rng.integers(0, 256)
+
+
+def cutShort(data, rng, place, size):
+    del data[place:]
+
+
+def cutOut(data, rng, place, size):
+    del data[place:place + size]
+
+
+def insert(data, rng, place, size):
+    data[place:place] = rng.bytes(size)
+
+
+def clear(data, rng, place, size):
+    data[place:place + size] = bytes(min(size, len(data) - place))
+
+
+def swapBlocks(data, rng, place, size):
+    one, other = (slice(i, i + 512) for i in (place & ~511, int(rng.integers(len(data))) & ~511))
+    data[one], data[other] = data[other], data[one]
+
+
+damages = flipBits, flipBits, setBytes, cutShort, cutOut, insert, clear, swapBlocks
+
+
 def damaged(image, number):
     rng, data = np.random.default_rng(number), bytearray(image)
-    place, other = rng.integers(0, len(data), 2)
-    size = int(rng.choice([1, 2, 8, 64, 512, 1024]))
-    match rng.integers(0, 8):
-        case 0 | 1:
-            for each in rng.integers(0, len(data), rng.integers(1, 5)):
-                data[each] ^= 1 << rng.integers(0, 8)
-        case 2:
-            for each in rng.integers(0, len(data), rng.integers(1, 20)):
-                data[each] = rng.integers(0, 256)
-        case 3:
-            del data[place:]
-        case 4:
-            del data[place:place + size]
-        case 5:
-            data[place:place] = rng.bytes(size)
-        case 6:
-            data[place:place + size] = bytes(min(size, len(data) - place))
-        case 7:
-            place, other = place // 512 * 512, other // 512 * 512
-            block = bytes(data[place:place + 512])
-            data[place:place + 512] = data[other:other + 512]
-            data[other:other + 512] = block
+    place, size = int(rng.integers(len(data))), int(rng.choice([1, 2, 8, 64, 512, 1024]))
+    damages[rng.integers(len(damages))](data, rng, place, size)
     if data == image:
         data[place] ^= 1
     return bytes(data)
@@ -75,11 +90,12 @@ def damaged(image, number):
 def work(kind, first, last):
     """Prints the number of a damage before it is tried, and what has come of it."""
     Config.showWarnings = False
-    size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (size + mostMemory, size + mostMemory))
     files, right = images(kind), stateOf(make())
     net = make(seed=1)
     before = stateOf(net), dict(net.attrs)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + mostMemory
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     for number in range(first, last):
         print(number, end=" ", flush=True)
         data = damaged(files[number % len(files)], number)

@@ -80,6 +80,9 @@ def test_data_sets_are_read_from_their_files(data, tmp_path, rng):
     (("--data", "cifar10", "--folder", "/nowhere"), "there is no folder /nowhere"),
     (("--data", "fashion", "--folder", "/nowhere", "--download"), "put the files of Fashion-MNIST"),
     (("--load", "/nowhere/net.hdf"), "/nowhere/net.hdf"),
+    (("--batch", "0"), "Trainer: batchsize must be positive, got 0"),
+    (("--backend", "abacus"), "Config.backend must be auto, cuda or cpu, got abacus"),
+    (("--epochs", "0", "--plot", "/nowhere/net.png"), "/nowhere/net.png"),
 ])
 def test_what_is_missing_is_told_in_one_sentence(arguments, words):
     assert words in refused(*arguments)

@@ -1,4 +1,4 @@
-"""Thousands of damaged files: none ends the process, none hangs it, none is loaded for a good one."""
+"""Of thousands of damaged files none ends the process or hangs it, or is taken for a good one."""
 
 import pytest
 

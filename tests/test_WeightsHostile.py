@@ -4,12 +4,15 @@ import contextlib
 import hashlib
 import io
 import os
+import re
 import socket
+import tracemalloc
 import zlib
 
 import h5py
 import pytest
 
+from minidl import H5Dataset
 from minidl.GuardedFile import WeightsError
 from tests.Case import stateOf
 from tests.HostileFiles import bomb, cases, hostile, makeSecrets, secretBytes, secretNumber
@@ -82,8 +85,34 @@ def refused(net, source, **options):
     words = str(caught.value)
     assert len(words) <= 1000 and words.isprintable()
     assert traces(net) == before
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
     assert secretBytes[:8].decode() not in words and str(secretNumber) not in words
+
+
+@pytest.mark.parametrize("name, words", [
+    ("bomb", "a chunk is larger than what it holds"),
+    ("bomb in a container", "a chunk is larger than what it holds"),
+    ("chunk not zipped, too long", "a chunk is larger than what it holds"),
+    ("small bomb", "a chunk does not unzip to its size"),
+    ("tiny chunks", "must not be cut into 1000000 chunks"),
+    ("huge chunks", "must not be cut into chunks of (16384, 16384), which are larger than it is"),
+    ("huge shape in a container", "must not hold more bytes than the file"),
+    ("external storage", "must hold its own data, not refer to other files"),
+])
+def test_what_costs_much_is_refused_before_it_is_read(name, words, folder):
+    with pytest.raises(WeightsError, match=re.escape(words)):
+        make(seed=1).load(hostile(name, folder))
+
+
+def test_nothing_is_unzipped_past_its_size():
+    data = bomb(2 ** 24)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="a chunk does not unzip to its size"):
+            H5Dataset.inflated(data, 80)
+        assert tracemalloc.get_traced_memory()[1] < 2 ** 18
+    finally:
+        tracemalloc.stop()
 
 
 def assertNoSecrets(net):

@@ -121,7 +121,7 @@ def refused(source, message):
     assert str(caught.value).startswith("Sequential 'net': cannot load ")
     assert len(str(caught.value)) < 1000
     assert stateOf(net) == before and net.getAttr("epoch") == 1
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
 
 
 @pytest.mark.parametrize("change, message", cases.values(), ids=cases)

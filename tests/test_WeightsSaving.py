@@ -1,16 +1,18 @@
 """A save is whole or has not happened."""
 
+import io
 import os
 import stat
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-from minidl import AtomicFile
 from minidl.Containers import Sequential
 from minidl.Modules import BatchNorm, Linear
 from tests.Case import stateOf
+from tests.Processes import run
 
 
 def make(seed=0):
@@ -45,22 +47,34 @@ def test_a_first_save_that_fails_leaves_nothing(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_the_new_file_is_on_the_disk_before_it_takes_the_old_ones_place(tmp_path, monkeypatch):
-    calls, path = [], tmp_path / "net.hdf"
-    sync, replace = os.fsync, os.replace
-    monkeypatch.setattr(AtomicFile, "sync", lambda path: calls.append("sync") or _sync(path, sync))
-    monkeypatch.setattr(type(path), "replace", lambda self, target: (
-        calls.append("replace"), replace(self, target))[1])
+def test_the_new_file_is_on_the_disk_before_it_takes_the_old_ones_place(tmp_path):
+    script = """
+import os, sys
+from tests.test_WeightsSaving import make
+folder, events, seen = sys.argv[1], [], os.fsync
+net, path = make(), os.path.join(folder, "net.hdf")
+net.save(path)
 
-    make().save(path)
+def note(event, arguments):
+    if event == "open" and str(arguments[0]).startswith(folder) and arguments[2] & os.O_ACCMODE:
+        assert arguments[0] != path, "the file itself is opened to be written"
+        events.append("write")
+    if event == "os.rename":
+        assert os.path.dirname(arguments[0]) == folder and str(arguments[1]) == path
+        events.append("rename")
 
-    assert calls == ["sync", "replace", "sync"]
+def fsync(descriptor):
+    name = os.readlink(f"/proc/self/fd/{descriptor}")
+    assert name == folder or os.path.getsize(name) == os.path.getsize(path)
+    events.append("folder" if name == folder else "sync")
+    seen(descriptor)
 
-
-def _sync(path, fsync):
-    descriptor = os.open(path, os.O_RDONLY)
-    fsync(descriptor)
-    os.close(descriptor)
+os.fsync = fsync
+sys.addaudithook(note)
+net.save(path)
+print(*events)
+"""
+    assert run(None, "-c", script, str(tmp_path)) == ("write write sync rename folder\n", "")
 
 
 def test_a_reader_of_the_old_file_goes_on_reading_it(tmp_path):
@@ -94,10 +108,82 @@ def test_a_replaced_file_keeps_its_mode(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
+def test_a_file_for_its_owner_alone_is_never_open_to_others(tmp_path, monkeypatch):
+    path, modes, write = tmp_path / "net.hdf", [], Path.write_bytes
+    make().save(path)
+    path.chmod(0o600)
+
+    def look(self, data):
+        modes.append(stat.S_IMODE(self.stat().st_mode))
+        write(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", look)
+    make(seed=1).save(path)
+
+    assert modes == [0o600]
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_of_a_symbolic_link_what_it_points_to_is_replaced(relative, tmp_path):
+    (tmp_path / "data").mkdir()
+    target, link = tmp_path / "data" / "net.hdf", tmp_path / "latest.hdf"
+    link.symlink_to("data/net.hdf" if relative else target)
+
+    for seed in range(2):  # first there is no such file yet
+        make(seed).save(link)
+
+        assert link.is_symlink() and target.is_file() and not target.is_symlink()
+        assert target.read_bytes() == make(seed).save()
+        assert os.listdir(tmp_path / "data") == ["net.hdf"]
+
+
+def test_other_names_of_the_old_file_keep_it(tmp_path):
+    path, other = tmp_path / "net.hdf", tmp_path / "kept.hdf"
+    make().save(path)
+    os.link(path, other)
+
+    make(seed=1).save(path)
+
+    assert other.read_bytes() == make().save()
+
+
+def test_what_is_no_plain_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("pipe")
+    before = sorted(os.listdir(tmp_path))
+
+    for name in before:
+        with pytest.raises(OSError, match="no plain file|symbolic links"):
+            make().save(tmp_path / name)
+    assert sorted(os.listdir(tmp_path)) == before
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+def test_a_name_as_long_as_names_can_be(tmp_path):
+    for name in ("n" * 255, "\u043d" * 127):
+        make().save(tmp_path / name)
+        make(seed=1).load(tmp_path / name)
+
+
 def test_folders_are_made(tmp_path):
     make().save(tmp_path / "a" / "b" / "net.hdf")
 
     assert (tmp_path / "a" / "b" / "net.hdf").is_file()
+
+
+@pytest.mark.parametrize("compress", ["gzip", None])
+def test_arrays_are_compressed_where_it_pays(compress):
+    net = Sequential("net").append(Linear(100, 100, name="noise")).append(
+        Linear(100, 100, name="flat")).append(Linear(3, 3, name="small"))
+    net["flat"].W.fill(1)
+    net["small"].W.fill(1)
+
+    with h5py.File(io.BytesIO(net.save(compress=compress))) as file:
+        used = {name: file[f"params/{i[()]}"].compression for name, i in file["links"].items()}
+
+    assert used.pop("net.flat.W") == compress and set(used.values()) == {None}
 
 
 def test_no_file_stays_open(tmp_path):
@@ -110,7 +196,7 @@ def test_no_file_stays_open(tmp_path):
         net.load(path)
         net.load(net.save())
 
-    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert len(os.listdir("/proc/self/fd")) <= len(before)
 
 
 def test_the_values_of_a_module_are_not_touched(tmp_path):

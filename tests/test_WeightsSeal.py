@@ -234,6 +234,41 @@ def test_what_is_no_h5_file_is_not_sealed(content, tmp_path):
         Weights.seal(tmp_path / "other.hdf")
 
 
+@pytest.mark.parametrize("compress", ["gzip", None])
+@pytest.mark.parametrize("kind", ["sealed", "bare"])
+def test_memory_of_a_load(kind, compress, tmp_path):
+    """At most 1.2 times the weights, and 64 MiB, beside the net itself."""
+    script = f"""
+import resource, sys
+import h5py, numpy as np
+from minidl import Config
+from minidl.Containers import Sequential
+from minidl.Modules import Linear
+Config.showWarnings = False
+net = Sequential("net").extend(
+    Linear(1024, 1024, initscheme="none", name=str(i), useBias=False) for i in range(25))
+for i, mod in enumerate(net.modules.values()):
+    mod.W.fill(i)
+if sys.argv[2] == "save":
+    if "{kind}" == "sealed":
+        net.save(sys.argv[1], compress={compress!r})
+    else:
+        with h5py.File(sys.argv[1], "w") as file:
+            net.save(file, compress={compress!r})
+else:
+    peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    net.load({str(tmp_path / "small.hdf")!r}, strict=False)
+    before = peak()
+    net.load(sys.argv[1])
+    assert all((mod.W.get() == i).all() for i, mod in enumerate(net.modules.values()))
+    print((peak() - before) / net.paramSize("mb"))
+"""
+    make().save(tmp_path / "small.hdf")
+    run(None, "-c", script, str(tmp_path / "net.hdf"), "save")
+    growth = float(run(None, "-c", script, str(tmp_path / "net.hdf"), "load")[0])
+    assert 0.9 * 2 ** 20 < growth < (1.2 + 64 / 100) * 2 ** 20
+
+
 @pytest.mark.parametrize("error", ["KeyboardInterrupt", "OSError"])
 @pytest.mark.parametrize("number", [1, 3, 5, 8])
 def test_an_error_that_outlives_python_does_not_crash_it(number, error):

@@ -5,7 +5,7 @@ import pytest
 
 from minidl.Backend import gpuarray
 from minidl.Containers import Sequential
-from minidl.Modules import Linear, ModuleError
+from minidl.Modules import BatchNorm, Linear, ModuleError
 from minidl.Optimizers import SGD
 from tests.Case import stateOf
 from tests.test_Weights import make, tree
@@ -103,18 +103,61 @@ def test_attributes_of_containers_have_names_that_files_can_have(name):
         make().setAttr(name, 1)
 
 
-@pytest.mark.parametrize("name", ["a.b", "..", ".", "x" * 300, "ключ", "a b", "0", "links"])
-def test_any_name_without_a_slash_comes_back(name):
-    net, fresh = make(name), make(name, seed=1)
-    module, other = Linear(3, 2, name=name), Linear(3, 2, name=name)
+good = [
+    "a.b", "..", ".", "...", "a.", ".a", "a..b", "x" * 300, "x" * 255, "ключ", "名前", "e\u0301",
+    "\u00e9", "\U0001f600", "a b", " ", "\t", "\n", "\x1b[2J", "\\", "C:\\net", "0", "-1", "links",
+    "params", "attrs", "W", "b", "None", "%s", "{}", "'", '"', "*", "~", "#", "\u202e", "\ufeff",
+    "я" * 150]
+bad = ["a/b", "/", "/links", "../x", "./x", "a/", "//", "../../etc/passwd", "a\0b", "\0", "\ud800"]
 
-    fresh.load(net.save())
+
+def nested(name, seed=0):
+    """A net in which all modules have the name."""
+    np.random.seed(seed)
+    inner = Sequential(name).append(Linear(3, 2, name=name)).append(BatchNorm(2, name=f"{name}2"))
+    return Sequential(name).append(inner)
+
+
+@pytest.mark.parametrize("name", good)
+def test_any_name_without_a_slash_comes_back(name):
+    assert len(good) + len(bad) >= 50
+    net, fresh = nested(name), nested(name, seed=1)
+    module, other = Linear(3, 2, name=name), Linear(3, 2, name=name)
+    net.setAttr(name, 7)
+    image = net.save()
+
+    fresh.load(image)
     other.load(module.save())
 
     assert stateOf(fresh) == stateOf(net) and stateOf(other) == stateOf(module)
+    assert fresh.getAttr(name) == 7
+    datasets, groups = tree(image)
+    assert all(path.count("/") <= 1 for path in [*datasets, *groups])
 
 
-@pytest.mark.parametrize("name", ["a/b", "/", "/links", "../x", "a\0b"])
-def test_a_name_that_would_lead_elsewhere_is_refused(name):
+@pytest.mark.parametrize("name", bad)
+def test_a_name_that_would_lead_elsewhere_is_refused(name, tmp_path):
+    module, inner = Linear(3, 2, name=name), Linear(3, 2)
+    net = Sequential("net").append(inner)
+    inner.name = name
+    net.modules = {name: inner}
+    before = stateOf(net)
+
+    for each in (module, net):
+        with pytest.raises(ModuleError, match="a name in a file has no slash and no zero"):
+            each.save(tmp_path / "net.hdf")
     with pytest.raises(ModuleError, match="a name in a file has no slash and no zero"):
-        Linear(3, 2, name=name).save()
+        net.load(Sequential("net").save())
+    with pytest.raises(ModuleError):
+        plain = Sequential("net")
+        plain.setAttr(name, 1)
+        plain.save()
+    assert stateOf(net) == before and list(tmp_path.iterdir()) == []
+
+
+def test_names_that_meet_in_a_file_are_refused():
+    net = Sequential("net").append(Sequential("a").append(Linear(2, 2, name="b.c")))
+    net.append(Sequential("a.b").append(Linear(2, 2, name="c")))
+
+    with pytest.raises(ModuleError, match="/links/net.a.b.c.W: names must differ"):
+        net.save()

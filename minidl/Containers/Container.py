@@ -36,15 +36,17 @@ class Container(Module):
             self.fail(f"there is no module {name}, only {', '.join(self.modules) or 'none'}")
         return self.modules[name]
 
-    def checkNew(self, mod):
-        """Refuses what is no module, or one that is inside already."""
-        if not isinstance(mod, Module):
-            self.fail(f"takes modules, got {type(mod).__name__}")
+    def checkNew(self, mods):
+        """Refuses what is no module, and one that would be inside twice."""
         inside = {each for _, each in self.namedModules("")}
-        for _, each in mod.namedModules(""):
-            if each in inside:
-                self.fail(f"{each} would stand in it twice, and forget what its first call left: "
-                          f"make another module, and share variables with setVar")
+        for mod in mods:
+            if not isinstance(mod, Module):
+                self.fail(f"takes modules, got {type(mod).__name__}")
+            for _, each in mod.namedModules(""):
+                if each in inside:
+                    self.fail(f"{each} would stand in it twice, and forget what its first call "
+                              f"left: make another module, and share variables with setVar")
+                inside.add(each)
 
     def acquire(self, mod, name=None):
         """Takes `mod` in, as `name` or under its own; one without a name is named by a number."""

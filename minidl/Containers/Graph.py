@@ -41,6 +41,7 @@ class Graph(Container):
         if not (unsafe or Config.disableModuleCompatChecks):
             InPlace.output(self, None)
             InPlace.gradient(self, None)
+        self.checkNew([node.mod for node in self.order])
         self.nodes = {}
         for node in self.order:
             self.takeIn(node)
@@ -100,7 +101,6 @@ class Graph(Container):
             if name in self.nodes:
                 self.fail(f"there is a node named {name} already; names in a graph must differ")
         else:
-            self.checkNew(node.mod)
             self.acquire(node.mod, node.name)
             name = next(reversed(self.modules))
         node.name = name
@@ -108,7 +108,8 @@ class Graph(Container):
 
     def findFollowers(self):
         """
-        {node: (nodes behind it that its kernel may do, the edge of what an Add among them takes)}
+        {node: (nodes behind it that its kernel may do, their modules, the edge of what an Add among
+        them takes)}
 
         A module that may do an Add in its own kernel comes right before it in the order.
         """
@@ -118,13 +119,16 @@ class Graph(Container):
                      if self.onlyChild(node) is add and node.mod.canAdd()]
             if heads:
                 head, other = add.bwds[heads[0]][0], add.bwds[1 - heads[0]]
-                behind[head] = [add, *self.chain(add, 1)], other
+                behind[head] = self.withModules([add, *self.chain(add, 1)], other)
                 self.order.remove(head)
                 self.order.insert(self.order.index(add), head)
         for node in self.order:
             if node not in behind and (followers := self.chain(node, 2)):
-                behind[node] = followers, None
+                behind[node] = self.withModules(followers, None)
         return behind
+
+    def withModules(self, nodes, other):
+        return nodes, [node.mod for node in nodes], other
 
     def chain(self, node, most):
         """Up to so many nodes, each the only child of the one before, and that its only parent."""
@@ -158,8 +162,7 @@ class Graph(Container):
 
     def step(self, node, value, given):
         """Calls the node's module; returns the nodes behind it that it has done as well."""
-        followers, other = self.behind.get(node, ((), None))
-        mods = [each.mod for each in followers]
+        followers, mods, other = self.behind.get(node, ((), (), None))
         if other is None:
             count = node.mod.fusable(mods) if mods else 0
         else:

@@ -73,13 +73,18 @@ class Node:
                 for each in (value if isinstance(value, list) else [value])]
 
     def chosen(self, parent, slots, value):
-        if slots is None or value is None or isinstance(value, Module):  # a reader: see InPlace.py
+        if slots is None:
             return value
-        number = len(value) if isinstance(value, list) else 0
-        if max(slots if isinstance(slots, list) else [slots]) >= number:
-            raise NodeError(f"{self}: {parent} gives {f'a list of {number}' if number else 'one'} "
-                            f"array{'s' * (number > 1)}, got slot {slots}")
-        return [value[slot] for slot in slots] if isinstance(slots, list) else value[slots]
+        wanted = slots if isinstance(slots, list) else [slots]
+        if value is None or isinstance(value, Module):  # who reads it: see InPlace.py
+            found = [value for _ in wanted]
+        else:
+            number = len(value) if isinstance(value, list) else 0
+            if max(wanted) >= number:
+                given = f"a list of {number} arrays" if number else "one array"
+                raise NodeError(f"{self}: {parent} gives {given}, got slot {max(wanted)}")
+            found = [value[slot] for slot in wanted]
+        return found if isinstance(slots, list) else found[0]
 
     def handedBack(self, given, index):
         """(slots, the part for edge `index`) of `given`, what this node gives back for its data."""

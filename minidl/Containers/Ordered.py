@@ -23,22 +23,22 @@ class Ordered(Container):
 
     def extend(self, mods, acquire=True):
         """Adds all modules of a list or of another container in order, or none of them."""
-        before = len(self.graph)
-        try:
-            for mod in mods:
-                self.append(mod)
-        except ContainerError:
-            for mod in self.graph[before:]:
-                super().removeModule(mod)
-            del self.graph[before:]
-            raise
-        return self
+        return self.insertAll(list(mods), len(self.graph))
 
     def insert(self, mod, index):
-        self.checkNew(mod)
-        self.checkOrder([*self.graph[:index], mod, *self.graph[index:]])
-        self.acquire(mod)
-        self.graph.insert(index, mod)
+        return self.insertAll([mod], index)
+
+    def insertAll(self, mods, index):
+        self.checkNew(mods)
+        self.checkOrder([*self.graph[:index], *mods, *self.graph[index:]])
+        before = dict(self.modules)
+        try:
+            for mod in mods:
+                self.acquire(mod)
+        except ContainerError:
+            self.modules = before
+            raise
+        self.graph[index:index] = mods
         return self
 
     def insertAfter(self, mod, name):

@@ -321,6 +321,14 @@ class BatchNormAxes(FusedNorm):
 
     # State
 
+    def getBlueprint(self):
+        """Where a function has made first values, they stand for it."""
+        blueprint = super().getBlueprint()
+        told = {f"{name}Init": getattr(self, name).get().squeeze().tolist()
+                for name, given in self.inits.items()
+                if callable(given) and getattr(self, name) is not None}
+        return {**blueprint, "scheme": {**blueprint["scheme"], **told}}
+
     def calcMode(self, T):
         super().calcMode(T)
         for name in ("scale", "bias", "unit"):

@@ -25,7 +25,8 @@ def split(states, targets):
         keys.sort(key=lambda key: key.rpartition(".")[0])
         whole = states.readAny(name)
         if whole is not None:
-            values.update(parts(states, name, whole, {key: targets[key] for key in keys}))
+            arrays = {key: targets[key] for key in keys}
+            values.update(parts(states, name, np.asarray(whole), arrays))  # it may be text
     return values
 
 

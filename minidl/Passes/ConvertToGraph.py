@@ -43,12 +43,11 @@ class Conversion:
         entries = [Node(Identity(), name=f"input{i}") for i in range(number)]
         edges = [Edge(node) for node in entries]
         result = self.through(module, edges if number > 1 else edges[0], ())
-        outputs = [self.output(i, edge, entries) for i, edge in enumerate(listed(result))]
+        outputs = [self.output(i, edge) for i, edge in enumerate(listed(result))]
 
         inputs = [self.input(node, outputs) for node in entries]
-        for node, _ in list(self.ranks):
-            for parent, _ in node.bwds:
-                parent.fwds.sort(key=lambda edge: self.ranks[edge])
+        for parent in {parent for node, _ in self.ranks for parent, _ in node.bwds}:
+            parent.fwds.sort(key=lambda edge: self.ranks[edge])
         return Graph(inputs, outputs, unsafe, nodesOnly, module.name)
 
     def input(self, entry, outputs):
@@ -59,7 +58,7 @@ class Conversion:
         node.bwds.clear()
         return node
 
-    def output(self, index, edge, entries):
+    def output(self, index, edge):
         """The node that gives an output and nothing else."""
         if edge.slots is None and not edge.node.fwds and not edge.rank:
             return edge.node
@@ -97,19 +96,22 @@ class Conversion:
         entering = dict(zip(graph.inputs, listed(value) if len(graph.inputs) > 1 else [value],
                             strict=True))
         for node in graph.order:
-            parts = [self.taken(node, index, parent, slots, given)
-                     for index, (parent, slots) in enumerate(node.bwds)] or [entering[node]]
+            parts = [self.taken(graph, node, index, given)
+                     for index in range(len(node.bwds))] or [entering[node]]
             flat = [each for part in parts for each in listed(part)]
             value = self.through(
                 node.mod, parts[0] if len(parts) == 1 else flat, (*path, node.name))
-            if len(graph.edges[node]) > 1 and not isinstance(value, list):
-                value = self.unsplit(value, (*path, node.name, "split"))
+            if len(graph.edges[node]) > 1:
+                each = [self.unsplit(edge, (*path, node.name, f"split{i}"))
+                        for i, edge in enumerate(listed(value))]
+                value = each if isinstance(value, list) else each[0]
             given[node] = value
         return graph.atOutputs(given)
 
-    def taken(self, node, index, parent, slots, given):
+    def taken(self, graph, node, index, given):
         """What comes along an edge of a graph."""
-        value, rank = given[parent], (parent.fwds.index((node, index)),)
+        parent, slots = node.bwds[index]
+        value, edges = given[parent], graph.edges[parent]
         if slots is None:
             chosen = value
         elif isinstance(slots, list):
@@ -117,9 +119,9 @@ class Conversion:
             chosen = [parts[slot] for slot in slots]
         else:
             chosen = several(value, slots + 1)[slots]
-        if len(parent.fwds) == 1:
+        if len(edges) == 1:
             return chosen
-        ranked = [edge._replace(rank=rank) for edge in listed(chosen)]
+        ranked = [edge._replace(rank=(edges.index((node, index)),)) for edge in listed(chosen)]
         return ranked if isinstance(chosen, list) else ranked[0]
 
     def unsplit(self, value, path):

@@ -14,6 +14,7 @@ from minidl.Modules import (
     Linear,
     Module,
     ModuleError,
+    Replicate,
     SpatialTf,
 )
 from tests.Gradients import checkGradients
@@ -170,16 +171,15 @@ def test_a_node_takes_several_slots_of_one_parent(slots, rng):
     checkGradients(net, rng.standard_normal((7, 6)), rng)
 
 
-def test_slots_stand_beside_other_parents(rng):
-    x, y = Halves(name="x").node(), linear("y", 6, 3).node()
-    net = Graph([x, y], Add("sum").node(y, (x, [0, 1]), (x, 0)))
-    a, b, g = rng.standard_normal((7, 6)), rng.standard_normal((7, 6)), rng.standard_normal((7, 3))
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (1, 2, 0), (2, 1, 0)], ids=str)
+def test_slots_stand_beside_other_parents(order, rng):
+    first = Identity("first").node()
+    x, y = Halves(name="x").node(first), linear("y", 6, 3).node(first)
+    ways = Parallel("ways").extend([Linear(3, 2, name=f"way{i}") for i in range(4)])
+    parents = [y, (x, [1, 0]), (x, 0)]
+    net = Graph(first, Add("sum").node(Node(ways, [parents[i] for i in order])))
 
-    out = net(onDevice(a, b)).get()
-    net.backward(onDevice(g)[0])
-
-    np.testing.assert_allclose(out, b @ net["y"].W.get() + 2 * a[:, :3] + a[:, 3:], 1e-5, 1e-5)
-    np.testing.assert_allclose(net.grad[0].get(), np.concatenate([2 * g, g], axis=1), 1e-6)
+    checkGradients(net, rng.standard_normal((7, 6)), rng)
 
 
 def test_one_node_may_take_another_twice(rng):
@@ -524,3 +524,23 @@ def test_a_thousand_nodes_in_a_row():
     net, data = Graph(first, node), onDevice([[1, 2]])[0]
 
     assert net(data) is data and len(net.nodes) == 1501
+
+
+def randomGraph(seed, size=12):
+    """Nodes that take one or several of those before them, at random."""
+    rng, nodes = np.random.default_rng(seed), [linear("in0").node(), linear("in1").node()]
+    makers = [linear, lambda name: act("relu", name), lambda name: act(name=name), Add, Add]
+    for number in range(size):
+        module = makers[rng.integers(len(makers))](f"n{number}")
+        most = rng.integers(2, 4) if isinstance(module, Add) else 1
+        parents = [nodes[rng.integers(max(len(nodes) - 5, 0), len(nodes))] for _ in range(most)]
+        nodes.append(module.node(*parents))
+    ends = [node for node in nodes if not node.fwds]
+    return Graph(nodes[:2], act(name="out").node(Add("end").node(*ends, *ends)), name="net")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_gradients_of_graphs_at_random(seed, rng):
+    net = Sequential().append(linear("first")).append(Replicate(2)).append(randomGraph(seed))
+
+    checkGradients(net, rng.standard_normal((7, 5)), rng)

@@ -7,6 +7,7 @@ from minidl.Backend import gpuarray
 from minidl.Backend.KernelFile import Kernel
 from minidl.Containers import Graph, Parallel, Sequential
 from minidl.Modules import Activation, Add, BatchNorm, Identity, Linear, Replicate
+from tests.Gradients import checkGradients
 
 
 def modules():
@@ -106,3 +107,20 @@ def test_what_others_take_as_well_is_not_fused(rng):
     net = Graph(x, [x, Activation("relu", name="relu").node(x)], nodesOnly=True)
     net(gpuarray.zeros((7, 5)))
     assert net.fused == {}
+
+
+@pytest.mark.parametrize("slots, count", [(None, 1), ([0, 1], 0), ([0, 0], 0), ([1, 1], 0)])
+def test_a_sum_of_some_slots_is_no_sum_of_all(slots, count, rng):
+    ways = Parallel("ways").append(BatchNorm(5, name="norm")).append(Identity("same")).node(
+        Replicate(2, name="copies").node())
+    node = Add("sum").node((ways, slots) if slots else ways)
+    net = Graph(ways.bwds[0][0], node)
+
+    out, *_ = step(net, rng)
+
+    normalized, same = (each.get() for each in net["ways"].data)
+    parts = [normalized, same]
+    expected = sum(parts[slot] for slot in slots or [0, 1])
+    np.testing.assert_allclose(out, expected, 1e-5, 1e-6)
+    assert len(net.fused) == count
+    checkGradients(net, rng.standard_normal((7, 5)), rng)

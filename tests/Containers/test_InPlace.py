@@ -58,6 +58,8 @@ allowed = {
     "behind a sum": lambda: fork(linear(), Identity()).append(Add()).append(over()),
     "behind a fork of one": lambda: fork(over(), times=1),
     "before a fork": lambda: behind(linear(), over(), Replicate(2)),
+    "before a sum of gradients": lambda: behind(linear("first"), Graph(
+        (node := over().node()), Add("sum").node(node, linear("b").node(node)))),
     "in a branch with a linear behind": lambda: fork(
         behind(linear("a"), over(), linear("b")), linear()).append(Add()),
 }

@@ -8,6 +8,7 @@ import pytest
 from minidl import Config
 from minidl.Backend import Device, gpuarray
 from minidl.Modules import Conv1D, Conv2D, Conv3D, ConvND, ModuleError
+from tests.Gradients import checkGradients
 
 kinds = {1: Conv1D, 2: Conv2D, 3: Conv3D}
 cases = [  # (shape of data, outmaps, size, other arguments)
@@ -33,6 +34,16 @@ cases = [  # (shape of data, outmaps, size, other arguments)
     ((3, 16, 13, 13), 32, 4, {}),
     ((21, 19, 7, 12), 18, 4, dict(pad=(3, 1))),
     ((2, 16, 8, 31), 49, 4, dict(pad=(0, 2), useBias=False)),
+    ((2, 6, 19, 35), 6, 3, dict(groups=6, pad=1)),
+    ((11, 2, 14, 16), 2, 3, dict(groups=2, pad=(0, 2))),
+    ((2, 5, 9, 17), 5, 5, dict(groups=5, pad=2)),
+    ((3, 4, 17, 40), 4, 3, dict(groups=4, stride=2, pad=1)),
+    ((2, 3, 20, 31), 3, 5, dict(groups=3, stride=2, pad=2)),
+    ((1, 4, 15, 37), 4, 3, dict(groups=4, dilation=2, pad=2)),
+    ((2, 4, 9, 50), 8, 3, dict(groups=4, stride=(1, 2), pad=1)),
+    ((2, 3, 13, 67), 3, (3, 4), dict(groups=3, stride=(2, 3), pad=(1, 3), dilation=(2, 1))),
+    ((1, 2, 300), 4, 7, dict(groups=2, stride=3, pad=3)),
+    ((1, 1, 301), 1, 5, dict(stride=2, pad=2)),
     ((1, 2, 3, 4, 5), 3, 2, {}),
     ((2, 3, 5, 3, 4), 4, (2, 3, 1), dict(pad=(0, 1, 0), stride=(1, 2, 1))),
     ((2, 4, 4, 5, 3), 2, 2, dict(groups=2, dilation=(1, 2, 1), pad=1)),
@@ -100,6 +111,31 @@ def test_single_precision_is_near_double(shape, maps, size, exact, rng, monkeypa
     tolerance = 1e-5 if exact or Device.current().name == "cuda" else 1e-4
     for single, double in zip(*results, strict=True):
         np.testing.assert_allclose(single, double, 0, tolerance * double.std())
+
+
+@everyCase
+@pytest.mark.parametrize("train", [True, False])
+def test_gradients(shape, outmaps, size, arguments, train, rng):
+    module = make(shape, outmaps, size, arguments, rng)
+    module.trainMode() if train else module.evalMode()
+    checkGradients(module, rng.standard_normal(shape), rng)
+
+
+@everyCase
+def test_gradients_of_single_precision_are_near_those_of_double(
+        shape, outmaps, size, arguments, rng):
+    x, g, results = rng.standard_normal(shape), None, []
+    for dtype in (np.float32, np.float64):
+        np.random.seed(0)
+        module = make(shape, outmaps, size, arguments)
+        module.calcMode(dtype)
+        y = module(gpuarray.to_gpu(x.astype(np.float32).astype(dtype))).get()
+        g = rng.standard_normal(y.shape) if g is None else g
+        module.backward(gpuarray.to_gpu(g.astype(np.float32).astype(dtype)))
+        results.append([module.grad.get(), *(var.grad.get() for var in module.vars.values())])
+
+    for single, double in zip(*results, strict=True):
+        np.testing.assert_allclose(single, double, 1e-5, 1e-4 * np.abs(double).max())
 
 
 @pytest.mark.parametrize("shape, outmaps, size, arguments", cases[1::3])

@@ -32,7 +32,25 @@ def diamond(name="inner"):
     return Graph(x, Add("sum").node(c, linear("w").node(a), b), name=name)
 
 
+def late():
+    """A graph whose first node counts the gradient of the sum, made first, before the others."""
+    x, total = linear("x").node(), Add("sum").node()
+    total.addBackwards(x)
+    total.addBackwards([linear("a").node(x), linear("b").node(x)])
+    return Graph(x, total, name="late")
+
+
+def copies():
+    """A graph with a node that gives three times the same, and a sum of some of it, twice."""
+    ways = behind(Replicate(3), Parallel().extend([Identity(), linear(), Identity()])).node(
+        x := linear("x").node())
+    one, two = (Add(f"sum{i}").node((ways, slots)) for i, slots in enumerate(([0, 2, 1], [2, 0])))
+    return Graph(x, Add("sum").node((ways, 1), one, two, (ways, 0)), name="copies")
+
+
 nets = {
+    "copies": copies, "copies in a row": lambda: behind(linear(), copies(), linear()),
+    "late": late, "late in a row": lambda: behind(linear(), late()),
     "row": lambda: behind(linear(), Activation("relu"), linear(), name="net"),
     "rows in rows": lambda: behind(behind(linear(), behind(norm())), Activation("relu")),
     "with identities": lambda: behind(Identity(), linear(), Identity(), Identity()),

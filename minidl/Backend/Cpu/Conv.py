@@ -2,7 +2,7 @@
 
 import functools
 import struct
-from itertools import product
+from itertools import pairwise, product
 from math import prod
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from minidl import Config
 from minidl.Backend.Cpu import HostCompiler
 
 texts = ["ConvPacking.h", "ConvGather.cpp", "ConvFilterGrad.cpp", "ConvWinograd.cpp",
-         "ConvWinogradGrad.cpp", "ConvPlanes.cpp"]
+         "ConvWinogradGrad.cpp", "ConvPlanes.cpp", "ConvPlanesGrad.cpp"]
 mostPacked = 1 << 18  # bytes of what a task packs at once: a part of the second-level cache
 filtersInCache = 1 << 14  # bytes of filters that a task goes over the places of a strip with
 mostTransformed = 1 << 19  # bytes of transformed numbers of a task, with the products of a block
@@ -82,21 +82,23 @@ class Conv:
         targetMaps, sourceMaps = (g.ins, g.outs) if isBack else (g.outs, g.ins)
         numTaps, width = prod(g.window), self.widthOf(targetMaps, dtype)
         inPlanes = targetMaps < leastMaps
-        strips = Strips(axes, sourceMaps * dtype.itemsize, g.batch * g.groups, inPlanes)
+        strips = Strips(axes, sourceMaps * dtype.itemsize, g.batch * g.groups,
+                        self.lanes(dtype) * inPlanes)
         phases, taps = [], []
         for phase in product(*(axis.phases() for axis in axes)):
             first, places, met = zip(*phase, strict=True)
-            phases += [*first, *places, len(taps), prod(map(len, met))]
-            taps += [tap(way, strips.extent, g.window) for way in product(*met)]
+            phases += [*first, *places, len(taps), prod(map(len, met)),
+                       axes[1].tapsInStep(met[1]), len(met[2])]
+            taps += [strips.tap(way, g.window) for way in product(*met)]
 
         taps, phases = np.array(taps, np.int32), np.array(phases, np.int32)
         blocks = -(-targetMaps // width)
         back, ahead = numTaps, g.ins * numTaps  # steps in the filters from map to map
         target = g.size if isBack else g.places
         sizes = struct.pack(
-            "2P4l13l3l3l2l2l3l3l", phases.ctypes.data, taps.ctypes.data, g.batch, g.groups,
+            "2P4l14l3l3l2l2l3l3l", phases.ctypes.data, taps.ctypes.data, g.batch, g.groups,
             sourceMaps, targetMaps, *strips.packing, *target,
-            *(axis.spread for axis in axes), len(phases) // 8, numTaps,
+            *(axis.spread for axis in axes), len(phases) // 10, numTaps,
             *((back, ahead) if isBack else (ahead, back)), strips.axis, strips.places,
             strips.number, width, blocks,
             max(filtersInCache // (numTaps * width * dtype.itemsize), 1))
@@ -114,16 +116,18 @@ class Conv:
             return self.winogradGradPlan(g, dtype)
         axes, width = [Ahead(g, axis) for axis in range(3)], self.widthOf(g.outs, dtype)
         inPlanes = g.outs < leastMaps
-        strips = Strips(axes, (g.ins + width) * dtype.itemsize, leastTasks, inPlanes)
-        taps = np.array([tap(way, strips.extent, g.window)
+        strips = Strips(axes, (g.ins + width) * dtype.itemsize, leastTasks,
+                        self.lanes(dtype) * inPlanes)
+        taps = np.array([strips.tap(way, g.window)
                          for way in product(*(next(axis.phases())[2] for axis in axes))], np.int32)
         blocks, numTaps = -(-g.outs // width), prod(g.window)
-        size = g.groups * (g.outs if inPlanes else blocks * width) * g.ins * numTaps
+        size = g.groups * (g.outs * self.lanes(dtype) if inPlanes else blocks * width)
+        size *= g.ins * numTaps
         pieces = min(g.batch, leastTasks, max(mostSums // (size * dtype.itemsize), 1))
         blocksOfTask = max(blocks * g.groups * pieces // leastTasks, 1)
         blocksOfTask = min(blocksOfTask, blocks)
         sizes = struct.pack(
-            "P4l13l3l5l3l", taps.ctypes.data, g.batch, g.groups, g.ins, g.outs, *strips.packing,
+            "P4l14l3l5l3l", taps.ctypes.data, g.batch, g.groups, g.ins, g.outs, *strips.packing,
             *g.places, numTaps, strips.axis, strips.places, strips.number, pieces, width, blocks,
             blocksOfTask)
         if inPlanes:
@@ -168,9 +172,12 @@ class Conv:
 
     def widthOf(self, maps, dtype):
         """How many maps are computed together: two vectors of them, unless one wastes less."""
-        lanes = self.library.minidlConvVectorBytes() // dtype.itemsize
+        lanes = self.lanes(dtype)
         vectors = -(-maps // lanes)
         return lanes if vectors in (1, 3) else 2 * lanes
+
+    def lanes(self, dtype):
+        return self.library.minidlConvVectorBytes() // dtype.itemsize
 
 
 def isForWinograd(g, isBack, dtype):
@@ -199,7 +206,17 @@ class Plan(NamedTuple):
     kept: tuple = ()  # arrays that `sizes` points to
 
 
-class Ahead:
+class Axis:
+    """How places and data meet along an axis."""
+
+    def tapsInStep(self, met):
+        """How many taps there are, if each is one place further than the one before; else 1."""
+        steps = [step for step, _ in met]
+        isEven = all(b - a == self.step for a, b in pairwise(steps))
+        return len(steps) if steps and isEven else 1
+
+
+class Ahead(Axis):
     """An axis forward: places are `step` apart in data."""
 
     spread = 1
@@ -217,7 +234,7 @@ class Ahead:
         yield 0, self.places, [(t * self.dilation, t) for t in range(self.window)]
 
 
-class Back:
+class Back(Axis):
     """An axis backward: data's numbers that are `spread` apart meet the same taps."""
 
     step = 1
@@ -225,7 +242,8 @@ class Back:
     def __init__(self, g, axis):
         stride, pad, dilation = g.stride[axis], g.pad[axis], g.dilation[axis]
         self.size, self.spread = g.places[axis], stride
-        self.met = [[((first + pad - t * dilation) // stride, t) for t in range(g.window[axis])
+        taps = range(g.window[axis])[::-1]  # so that their steps rise
+        self.met = [[((first + pad - t * dilation) // stride, t) for t in taps
                      if (first + pad - t * dilation) % stride == 0]
                     for first in range(min(stride, g.size[axis]))]
         self.numbers = [-(-(g.size[axis] - first) // stride) for first in range(len(self.met))]
@@ -244,11 +262,11 @@ class Back:
 class Strips:
     """
     How the places of the first axis that has several are shared out among tasks, and what a task
-    packs (ConvPacking.h), for so many bytes a number of space and so many samples; `isPacked` if
-    the samples themselves may not serve.
+    packs (ConvPacking.h), for so many bytes a number of space and so many samples. `lanes` are a
+    vector's for ConvPlanes.cpp, which packs in any case and by lines, else 0.
     """
 
-    def __init__(self, axes, bytesOfPlace, samples, isPacked):
+    def __init__(self, axes, bytesOfPlace, samples, lanes):
         self.axis = next((i for i, axis in enumerate(axes) if axis.places > 1), 2)
         along = axes[self.axis]
         others = prod(axis.extent(axis.places) for axis in axes if axis is not along)
@@ -260,16 +278,26 @@ class Strips:
         self.places = max(min(places, -(-along.places // wanted)), 1)
         self.number = -(-along.places // self.places)
         self.extent = [axis.extent(self.places if axis is along else axis.places) for axis in axes]
-        isDirect = not isPacked and all(
+        isDirect = not lanes and all(
             axis.low == 0 and axis.extent(axis.places) <= axis.size for axis in axes)
         if isDirect:
             self.extent = [axis.size for axis in axes]
-        self.packing = [*(axis.size for axis in axes), *self.extent, *(axis.low for axis in axes),
-                        *(axis.step for axis in axes), isDirect]
+        low, lead, self.split, self.shift = [axis.low for axis in axes], 0, 1, 0
+        if lanes:
+            self.split = axes[2].step
+            part = -(-self.extent[2] // self.split)
+            if self.axis < 2 or self.number == 1:  # lines begin aligned, and share their zeros
+                self.shift, low[2], lead = low[2], 0, -(-low[2] // lanes) * lanes
+                part = -(-max(self.extent[2] - self.shift, axes[2].size) // self.split)
+                part = -(-(part - (-self.shift // self.split)) // lanes) * lanes
+            self.extent[2] = part * self.split
+        self.packing = [*(axis.size for axis in axes), *self.extent, *low,
+                        *(axis.step for axis in axes), isDirect, lead]
 
-
-def tap(way, extent, window):
-    """(step in what is packed, index in the filters) of a tap, from those of its axes."""
-    steps, indices = zip(*way, strict=True)
-    step = (steps[0] * extent[1] + steps[1]) * extent[2] + steps[2]
-    return step, (indices[0] * window[1] + indices[1]) * window[2] + indices[2]
+    def tap(self, way, window):
+        """(step in what is packed, index in the filters) of a tap, from those of its axes."""
+        steps, indices = zip(*way, strict=True)
+        x = steps[2] - self.shift
+        across = x // self.split + x % self.split * (self.extent[2] // self.split)
+        step = (steps[0] * self.extent[1] + steps[1]) * self.extent[2] + across
+        return step, (indices[0] * window[1] + indices[1]) * window[2] + indices[2]

@@ -1,7 +1,7 @@
 // What forward and the gradient of the input have in common: target = filters * source + bias. The
 // target's places are taken by phases, those that meet the same taps; of each axis the places
 // first, first + spread, ... make one.
-struct Phase { int first[3], places[3], firstTap, taps; };
+struct Phase { int first[3], places[3], firstTap, taps, down, across; };
 struct Tap { int step, index; };  // step: in the packed part; index: in the filters
 
 template <class real> struct Gather

@@ -55,7 +55,7 @@ static void *scratch(size_t bytes)
 // How a task's part of a sample is packed: of each axis `extent` numbers, of which the first one is
 // number start * step - low of the sample, or a zero outside of it. Where there are no zeros the
 // sample itself serves, and extent is its size.
-struct Packing { long size[3], extent[3], low[3], step[3], isDirect; };
+struct Packing { long size[3], extent[3], low[3], step[3], isDirect, lead; };
 
 // Lines are short: a call of memcpy would take longer than the copy.
 template <int bytes, class real> static inline void copy(const real *from, real *to, long number)
@@ -64,22 +64,22 @@ template <int bytes, class real> static inline void copy(const real *from, real 
     {
         typedef real Part __attribute__((vector_size(bytes), aligned(sizeof(real)), may_alias));
         const long lanes = bytes / sizeof(real);
-        for (; number >= lanes; number -= lanes, from += lanes, to += lanes)
-            *(Part *)to = *(const Part *)from;
-        copy<bytes / 2>(from, to, number);
+        if (number < lanes)
+            return copy<bytes / 2>(from, to, number);
+        for (long i = 0; i < number - lanes; i += lanes)
+            *(Part *)(to + i) = *(const Part *)(from + i);
+        *(Part *)(to + number - lanes) = *(const Part *)(from + number - lanes);
     }
     else if (number)
         *to = *from;
 }
 
-template <class real>
-static const real *pack(
-    const Packing &p, const long *start, const real *maps, long numMaps, real *packed)
+// put(numbers, first, number, line) for what lies inside of the sample: so many numbers, of which
+// the first one is the line's number `first`.
+template <class real, class Put>
+static inline void packLines(Packing p, const long *start, const real *maps, long numMaps,
+                             real *packed, const Put &put)
 {
-    if (p.isDirect)
-        return maps + (start[0] * p.step[0] * p.size[1] + start[1] * p.step[1]) * p.size[2]
-            + start[2] * p.step[2];
-
     long from[3], first[3], end[3];  // what is packed at first .. end-1 lies inside of the sample
     for (int axis = 0; axis < 3; ++axis)
     {
@@ -89,16 +89,32 @@ static const real *pack(
     }
     memset(packed, 0, numMaps * p.extent[0] * p.extent[1] * p.extent[2] * sizeof(real));
 
-    for (long map = 0; map < numMaps; ++map)
-        for (long i = first[0]; i < end[0]; ++i)
-            for (long j = first[1]; j < end[1]; ++j)
-                if (first[2] < end[2])
-                    copy<vectorBytes>(
-                        maps + ((map * p.size[0] + from[0] + i) * p.size[1] + from[1] + j)
-                            * p.size[2] + from[2] + first[2],
-                        packed + ((map * p.extent[0] + i) * p.extent[1] + j) * p.extent[2]
-                            + first[2],
-                        end[2] - first[2]);
+    if (first[2] < end[2])
+        for (long map = 0; map < numMaps; ++map)
+            for (long i = first[0]; i < end[0]; ++i)
+            {
+                const long lineNumber
+                    = (map * p.size[0] + from[0] + i) * p.size[1] + from[1] + first[1];
+                const real *line = maps + lineNumber * p.size[2] + from[2] + first[2];
+                real *to = packed
+                    + ((map * p.extent[0] + i) * p.extent[1] + first[1]) * p.extent[2];
+                for (long j = first[1]; j < end[1]; ++j, line += p.size[2], to += p.extent[2])
+                    put(line, first[2], end[2] - first[2], to);
+            }
+}
+
+template <class real>
+static const real *pack(
+    const Packing &p, const long *start, const real *maps, long numMaps, real *packed)
+{
+    if (p.isDirect)
+        return maps + (start[0] * p.step[0] * p.size[1] + start[1] * p.step[1]) * p.size[2]
+            + start[2] * p.step[2];
+    packLines(p, start, maps, numMaps, packed,
+              [](const real *from, long first, long number, real *line)
+    {
+        copy<vectorBytes>(from, line + first, number);
+    });
     return packed;
 }
 

@@ -1,72 +1,264 @@
 // Convolutions whose groups have few maps of the target, those of single maps above all: here a
 // vector holds neighbouring places of a row.
 //
-// What lies beyond a row's last place is computed too, from whatever follows, and thrown away.
+// Lines are packed split, so that what neighbouring places meet are neighbours too: first numbers
+// 0, step, 2 step, ..., then 1, step + 1, ... What lies beyond a row's last place is computed as
+// well, from whatever follows, and thrown away.
 
-enum { mostTaps = 9 };  // whose sums are kept in registers
+enum { rowsAtOnce = 7 };  // of places, whose sums are kept in registers
 
 
-// x[0], x[step], ... as a vector.
-template <class real> static inline typename Vectors<real>::Type loadRow(const real *x, long step)
+// Every second number of two vectors, from number `first` on.
+template <class Vector> static inline Vector everySecond(Vector low, Vector high, int first)
 {
-    typedef typename Vectors<real>::Type Vector;
-    if (step == 1)
-        return *(const Vector *)x;
+    const int lanes = sizeof(Vector) / sizeof(low[0]);
+#if defined(__clang__)
     Vector v;
-    for (int lane = 0; lane < Vectors<real>::lanes; ++lane)
-        v[lane] = x[lane * step];
+    for (int i = 0; i < lanes / 2; ++i)
+        v[i] = low[2 * i + first], v[lanes / 2 + i] = high[2 * i + first];
     return v;
+#else
+    decltype(low < high) numbers;
+    for (int i = 0; i < lanes; ++i)
+        numbers[i] = 2 * i + first;
+    return __builtin_shuffle(low, high, numbers);
+#endif
 }
 
-
-// `vectors` vectors of a row of places, for one map of the target.
-template <int vectors, class real>
-static inline void gatherPlaces(const Gather<real> &g, const Phase &phase, const real *x,
-                                const real *filters, real bias, real *out)
+// The numbers of two vectors in turn, from number `first` of each on.
+template <class Vector> static inline Vector inTurn(Vector even, Vector odd, int first)
 {
-    typedef typename Vectors<real>::Type Vector;
-    const long lanes = Vectors<real>::lanes, step = g.packing.step[2];
-    const long mapSize = g.packing.extent[0] * g.packing.extent[1] * g.packing.extent[2];
-    const Tap *taps = g.taps + phase.firstTap;
-    Vector sums[vectors];
-    for (int v = 0; v < vectors; ++v)
-        sums[v] = Vector{} + bias;
-    for (long map = 0; map < g.sourceMaps; ++map, x += mapSize, filters += g.sourceStep)
-        for (int t = 0; t < phase.taps; ++t)
-            for (int v = 0; v < vectors; ++v)
-                sums[v] += filters[taps[t].index] * loadRow(
-                    x + taps[t].step + v * lanes * step, step);
-    for (int v = 0; v < vectors; ++v)
-        *(Vector *)(out + v * lanes) = sums[v];
+    const int lanes = sizeof(Vector) / sizeof(even[0]);
+#if defined(__clang__)
+    Vector v;
+    for (int i = 0; i < lanes / 2; ++i)
+        v[2 * i] = even[first + i], v[2 * i + 1] = odd[first + i];
+    return v;
+#else
+    decltype(even < odd) numbers;
+    for (int i = 0; i < lanes; ++i)
+        numbers[i] = first + i / 2 + i % 2 * lanes;
+    return __builtin_shuffle(even, odd, numbers);
+#endif
 }
 
+
+// What vectors read and write beyond what they are asked for.
+template <class real> static inline long slackOf(const Packing &p)
+{
+    return 2 * Vectors<real>::lanes * (p.step[2] + 1) + p.extent[2];
+}
 
 template <class real>
-static void gatherPlane(const Gather<real> &g, const Phase &phase, const long *start,
-                        const long *places, const real *x, const real *filters, real bias,
-                        real *target, real *row)
+static void splitLine(const real *line, long length, long step, real *to)
+{
+    typedef typename Vectors<real>::Type Vector;
+    const long lanes = Vectors<real>::lanes, part = length / step;
+    if (step == 2)
+        for (int first = 0; first < 2; ++first)
+            for (long i = 0; i < part; i += lanes)
+            {
+                const Vector low = *(const Vector *)(line + 2 * i);
+                const Vector high = *(const Vector *)(line + 2 * i + lanes);
+                *(Vector *)(to + first * part + i) = everySecond(low, high, first);
+            }
+    else
+        for (long first = 0; first < step; ++first)
+            for (long i = 0; i < part; ++i)
+                to[first * part + i] = line[i * step + first];
+}
+
+// A strip of some maps into packed[0], ..., with room for slackOf(p) numbers more, and behind
+// p.lead zeros: those around a line are shared with the line before.
+template <class real>
+static void packPlanes(const Packing &p, const long *start, const real *maps, long numMaps,
+                       real *packed)
+{
+    const long lines = numMaps * p.extent[0] * p.extent[1];
+    real *line = packed + lines * p.extent[2] + 2 * Vectors<real>::lanes;
+    memset(packed - p.lead, 0, p.lead * sizeof(real));
+    memset(packed + lines * p.extent[2], 0, slackOf<real>(p) * sizeof(real));
+    packLines(p, start, maps, numMaps, packed,
+              [=, step = p.step[2], length = p.extent[2]](
+                  const real *from, long first, long number, real *to)
+    {
+        copy<vectorBytes>(from, (step == 1 ? to : line) + first, number);
+        if (step > 1)
+            splitLine((const real *)line, length, step, to);
+    });
+}
+
+
+// `rows` rows of `vectors` vectors of places, for one map of the target; x has rows `xStep` apart.
+// Of `down` taps one below the other each meets the row that the one before meets a row later.
+template <int rows, int vectors, int down, class real>
+static void gatherPlaces(const Gather<real> &g, const Phase &phase, const real *x, long xStep,
+                         const real *filters, real bias, real *out, long outStep)
+{
+    typedef typename Vectors<real>::Type Vector;
+    const long lanes = Vectors<real>::lanes, across = down > 1 ? phase.across : phase.taps;
+    const long mapSize = g.packing.extent[0] * g.packing.extent[1] * g.packing.extent[2];
+    const Tap *end = g.taps + phase.firstTap + phase.taps;
+    Vector sums[rows][vectors];
+    for (int r = 0; r < rows; ++r)
+        for (int v = 0; v < vectors; ++v)
+            sums[r][v] = Vector{} + bias;
+    for (long map = 0; map < g.sourceMaps; ++map, x += mapSize, filters += g.sourceStep)
+        for (const Tap *first = g.taps + phase.firstTap; first < end; first += down * across)
+            for (const Tap *tap = first; tap < first + across; ++tap)
+            {
+                real filter[down];
+                for (int t = 0; t < down; ++t)
+                    filter[t] = filters[tap[t * across].index];
+                #pragma GCC unroll 16
+                for (int row = 0; row < rows + down - 1; ++row)
+                    for (int v = 0; v < vectors; ++v)
+                    {
+                        const Vector met = *(const Vector *)(
+                            x + tap->step + row * xStep + v * lanes);
+                        #pragma GCC unroll 16
+                        for (int t = 0; t < down; ++t)
+                            if (row - t >= 0 && row - t < rows)
+                                sums[row - t][v] += filter[t] * met;
+                    }
+            }
+    for (int r = 0; r < rows; ++r)
+        for (int v = 0; v < vectors; ++v)
+            *(Vector *)(out + r * outStep + v * lanes) = sums[r][v];
+}
+
+// The same for a single source map and filters of 3 x 3, which stay in registers.
+template <int rows, int vectors, class real>
+static void gatherSquares(const Gather<real> &g, const Phase &phase, const real *x, long xStep,
+                          const real *filters, real bias, real *out, long outStep)
+{
+    typedef typename Vectors<real>::Type Vector;
+    const long lanes = Vectors<real>::lanes;
+    const Tap *tap = g.taps + phase.firstTap;
+    real filter[9];
+    for (int t = 0; t < 9; ++t)
+        filter[t] = filters[tap[t].index];
+    Vector sums[rows][vectors];
+    for (int r = 0; r < rows; ++r)
+        for (int v = 0; v < vectors; ++v)
+            sums[r][v] = Vector{} + bias;
+    #pragma GCC unroll 16
+    for (int column = 0; column < 3; ++column)
+        #pragma GCC unroll 16
+        for (int row = 0; row < rows + 2; ++row)
+            for (int v = 0; v < vectors; ++v)
+            {
+                const Vector met = *(const Vector *)(
+                    x + tap[column].step + row * xStep + v * lanes);
+                #pragma GCC unroll 16
+                for (int t = 0; t < 3; ++t)
+                    if (row - t >= 0 && row - t < rows)
+                        sums[row - t][v] += filter[3 * t + column] * met;
+            }
+    for (int r = 0; r < rows; ++r)
+        for (int v = 0; v < vectors; ++v)
+            *(Vector *)(out + r * outStep + v * lanes) = sums[r][v];
+}
+
+template <int rows, int down, class real>
+static void gatherRows(long places, const Gather<real> &g, const Phase &phase, const real *x,
+                       long xStep, const real *filters, real bias, real *out, long outStep)
+{
+    const long lanes = Vectors<real>::lanes;
+    if (down == 3 && phase.taps == 9 && g.sourceMaps == 1 && places <= 2 * lanes)
+    {
+        if (places > lanes)
+            return gatherSquares<rows, 2>(g, phase, x, xStep, filters, bias, out, outStep);
+        return gatherSquares<rows, 1>(g, phase, x, xStep, filters, bias, out, outStep);
+    }
+    for (long p = 0; p < places; p += 2 * lanes)
+        if (places - p > lanes)
+            gatherPlaces<rows, 2, down>(g, phase, x + p, xStep, filters, bias, out + p, outStep);
+        else
+            gatherPlaces<rows, 1, down>(g, phase, x + p, xStep, filters, bias, out + p, outStep);
+}
+
+template <int rows, class real, class... Rest>
+static inline void gatherRowsOf(long number, long places, const Gather<real> &g,
+                                const Phase &phase, Rest... rest)
+{
+    if (number < rows)
+    {
+        if constexpr (rows > 1)
+            gatherRowsOf<rows - 1>(number, places, g, phase, rest...);
+    }
+    else if (phase.down == 3)
+        gatherRows<rows, 3>(places, g, phase, rest...);
+    else if (phase.down == 5)
+        gatherRows<rows, 5>(places, g, phase, rest...);
+    else
+        gatherRows<rows, 1>(places, g, phase, rest...);
+}
+
+
+// to[i * parts + k] = out[k * outStep + i], for `number` numbers; `line` is room for them.
+template <class real>
+static inline void joinLine(const real *out, long outStep, long parts, long number, real *line,
+                            real *to)
+{
+    typedef typename Vectors<real>::Type Vector;
+    const long lanes = Vectors<real>::lanes;
+    if (parts == 1)
+        copy<vectorBytes>(out, to, number);
+    else if (parts == 2)
+    {
+        for (long i = 0; 2 * i < number; i += lanes)
+            for (int half = 0; half < 2; ++half)
+                *(Vector *)(line + 2 * i + half * lanes) = inTurn(
+                    *(const Vector *)(out + i), *(const Vector *)(out + outStep + i),
+                    half * lanes / 2);
+        copy<vectorBytes>((const real *)line, to, number);
+    }
+    else
+        for (long i = 0; i < number; ++i)
+            to[i] = out[i % parts * outStep + i / parts];
+}
+
+// A strip of the phases `phase`, phase + 1, ... that share their rows, for one map of the target.
+template <class real>
+static void gatherPlane(const Gather<real> &g, const Phase *phase, long phases, const long *start,
+                        const real *x, const real *filters, real bias, real *target, real *out)
 {
     const long *extent = g.packing.extent, *step = g.packing.step, *spread = g.spread;
-    const long lanes = Vectors<real>::lanes;
-    for (long i = 0; i < places[0]; ++i)
-        for (long j = 0; j < places[1]; ++j)
-        {
-            const real *line = x + (i * step[0] * extent[1] + j * step[1]) * extent[2];
-            for (long p = 0; p < places[2]; p += 2 * lanes)
-                if (places[2] - p > lanes)
-                    gatherPlaces<2>(g, phase, line + p * step[2], filters, bias, row + p);
-                else
-                    gatherPlaces<1>(g, phase, line + p * step[2], filters, bias, row + p);
+    const long lanes = Vectors<real>::lanes, outStep = (phase->places[2] / lanes + 2) * lanes;
+    long places[3] = {phase->places[0], phase->places[1], phase->places[2]}, number = 0;
+    places[g.stripAxis] = least(g.stripPlaces, places[g.stripAxis] - start[g.stripAxis]);
+    for (long k = 0; k < phases; ++k)
+        number += least(places[2], phase[k].places[2] - start[2]);
 
-            const long a = phase.first[0] + (start[0] + i) * spread[0];
-            const long b = phase.first[1] + (start[1] + j) * spread[1];
-            real *to = target + (a * g.targetSize[1] + b) * g.targetSize[2] + phase.first[2]
-                + start[2] * spread[2];
-            if (spread[2] == 1)
-                copy<vectorBytes>(row, to, places[2]);
-            else
-                for (long p = 0; p < places[2]; ++p)
-                    to[p * spread[2]] = row[p];
+    for (long i = 0; i < places[0]; ++i)
+        for (long j = 0, rows; j < places[1]; j += rows)
+        {
+            rows = least(rowsAtOnce, places[1] - j);
+            const real *from = x + (i * step[0] * extent[1] + j * step[1]) * extent[2];
+            const long a = phase->first[0] + (start[0] + i) * spread[0];
+            // What is beyond a row's last place the next row overwrites.
+            if (spread[0] == 1 && spread[1] == 1 && phases == 1 && places[2] <= 2 * lanes
+                && (places[1] - j - rows) * places[2] >= lanes)
+            {
+                const long line = a * g.targetSize[1] + start[1] + j;
+                real *to = target + line * g.targetSize[2] + start[2];
+                gatherRowsOf<rowsAtOnce>(rows, places[2], g, *phase, from, step[1] * extent[2],
+                                         filters, bias, to, g.targetSize[2]);
+                continue;
+            }
+            for (long k = 0; k < phases; ++k)
+                gatherRowsOf<rowsAtOnce>(rows, places[2], g, phase[k], from, step[1] * extent[2],
+                                         filters, bias, out + k * rowsAtOnce * outStep, outStep);
+
+            for (long r = 0; r < rows; ++r)
+            {
+                const long b = phase->first[1] + (start[1] + j + r) * spread[1];
+                joinLine((const real *)out + r * outStep, rowsAtOnce * outStep, phases, number,
+                         out + phases * rowsAtOnce * outStep,
+                         target + (a * g.targetSize[1] + b) * g.targetSize[2]
+                             + start[2] * spread[2]);
+            }
         }
 }
 
@@ -76,137 +268,30 @@ template <class real> static void gatherPlanes(const Gather<real> &g, long task)
     const long strip = task % g.strips, group = task / g.strips % g.groups;
     const long sample = task / g.strips / g.groups, lanes = Vectors<real>::lanes;
     const long *size = g.packing.size, *extent = g.packing.extent;
-    const long packedSize = g.sourceMaps * extent[0] * extent[1] * extent[2];
-    const long slack = 2 * lanes * (g.packing.step[2] + 1);
+    const long packedSize = g.sourceMaps * extent[0] * extent[1] * extent[2]
+        + slackOf<real>(g.packing);
+    const long phases = least(g.spread[2], g.targetSize[2]);
+    const long lineSize = (g.targetSize[2] / lanes + 4) * lanes;
     real *x = (real *)scratch(
-        (packedSize + slack + g.targetSize[2] + 2 * lanes) * sizeof(real));
-    memset(x + packedSize, 0, slack * sizeof(real));
+        (g.packing.lead + packedSize + (phases * rowsAtOnce + 1) * lineSize) * sizeof(real));
+    x += g.packing.lead;
 
     long start[3] = {0, 0, 0};
     start[g.stripAxis] = strip * g.stripPlaces;
     const long firstMap = sample * g.groups + group;
-    pack(g.packing, start, g.source + firstMap * g.sourceMaps * size[0] * size[1] * size[2],
-         g.sourceMaps, x);
+    packPlanes(g.packing, start, g.source + firstMap * g.sourceMaps * size[0] * size[1] * size[2],
+               g.sourceMaps, x);
     for (long map = 0; map < g.targetMaps; ++map)
-        for (long i = 0; i < g.numPhases; ++i)
-        {
-            const Phase &phase = g.phases[i];
-            long places[3] = {phase.places[0], phase.places[1], phase.places[2]};
-            places[g.stripAxis] = least(g.stripPlaces, places[g.stripAxis] - start[g.stripAxis]);
+        for (long i = 0; i < g.numPhases; i += phases)
             gatherPlane(
-                g, phase, start, places, (const real *)x,
+                g, g.phases + i, phases, start, (const real *)x,
                 g.filters + group * g.sourceMaps * g.targetMaps * g.numTaps + map * g.targetStep,
                 g.bias ? g.bias[group * g.targetMaps + map] : 0,
                 g.target + (firstMap * g.targetMaps + map) * g.targetSize[0] * g.targetSize[1]
                     * g.targetSize[2],
-                x + packedSize + slack);
-        }
-}
-
-
-// Adds a strip's products for `number` taps of one pair of maps: sums[tap] += x grad.
-template <int number, class real>
-static void addTaps(const FilterGrad<real> &f, const real *x, const Tap *taps, const real *grad,
-                    long gradStep, const long *places, real *sums)
-{
-    typedef typename Vectors<real>::Type Vector;
-    const long lanes = Vectors<real>::lanes, *extent = f.packing.extent, *step = f.packing.step;
-    Vector total[number] = {};
-    for (long i = 0; i < places[0]; ++i)
-        for (long j = 0; j < places[1]; ++j, grad += gradStep)
-        {
-            const real *line = x + (i * step[0] * extent[1] + j * step[1]) * extent[2];
-            for (long p = 0; p < places[2]; p += lanes)
-            {
-                const Vector other = *(const Vector *)(grad + p);
-                #pragma GCC unroll 16
-                for (int t = 0; t < number; ++t)
-                    total[t] += other * loadRow(line + taps[t].step + p * step[2], step[2]);
-            }
-        }
-    for (int t = 0; t < number; ++t)
-        for (int lane = 0; lane < lanes; ++lane)
-            sums[t] += total[t][lane];
-}
-
-template <int most, class real, class... Rest>
-static inline void addTapsOf(long number, const FilterGrad<real> &f, Rest... rest)
-{
-    if (number == most)
-        addTaps<most>(f, rest...);
-    else if constexpr (most > 1)
-        addTapsOf<most - 1>(number, f, rest...);
-}
-
-
-// For one group and a piece of the samples: sums[target map][source map][tap].
-template <class real> static void filterGradPlanes(const FilterGrad<real> &f, long task)
-{
-    const long group = task % f.groups, piece = task / f.groups, lanes = Vectors<real>::lanes;
-    const long *size = f.packing.size, *extent = f.packing.extent;
-    const long mapSize = extent[0] * extent[1] * extent[2], packedSize = f.sourceMaps * mapSize;
-    const long slack = lanes * (f.packing.step[2] + 1);
-    const long gradStep = (f.places[2] + lanes - 1) / lanes * lanes;
-    const long lines = f.places[0] * f.places[1], filterSize = f.sourceMaps * f.numTaps;
-    real *sums = f.sums + task * f.targetMaps * filterSize;
-    real *x = (real *)scratch((packedSize + slack + lines * gradStep) * sizeof(real));
-    real *grad = x + packedSize + slack;
-    memset(sums, 0, f.targetMaps * filterSize * sizeof(real));
-    memset(x + packedSize, 0, (slack + lines * gradStep) * sizeof(real));
-
-    for (long sample = f.samples * piece / f.pieces; sample < f.samples * (piece + 1) / f.pieces;
-         ++sample)
-        for (long strip = 0; strip < f.strips; ++strip)
-        {
-            const long maps = sample * f.groups + group;
-            long start[3] = {0, 0, 0}, places[3] = {f.places[0], f.places[1], f.places[2]};
-            start[f.stripAxis] = strip * f.stripPlaces;
-            places[f.stripAxis] = least(
-                f.stripPlaces, f.places[f.stripAxis] - start[f.stripAxis]);
-            pack(f.packing, start, f.x + maps * f.sourceMaps * size[0] * size[1] * size[2],
-                 f.sourceMaps, x);
-            for (long target = 0; target < f.targetMaps; ++target)
-            {
-                const real *from = f.grad + (maps * f.targetMaps + target) * lines * f.places[2];
-                for (long line = 0; line < places[0] * places[1]; ++line)
-                {
-                    const long a = start[0] + line / places[1], b = start[1] + line % places[1];
-                    real *to = grad + line * gradStep;
-                    if (places[2] < f.places[2])  // of a longer strip something may be left
-                        memset(to, 0, gradStep * sizeof(real));
-                    copy<vectorBytes>(
-                        from + (a * f.places[1] + b) * f.places[2] + start[2], to, places[2]);
-                }
-                for (long map = 0; map < f.sourceMaps; ++map)
-                    for (long tap = 0; tap < f.numTaps; tap += mostTaps)
-                        addTapsOf<mostTaps>(
-                            least(mostTaps, f.numTaps - tap), f,
-                            (const real *)x + map * mapSize, f.taps + tap, (const real *)grad,
-                            gradStep, (const long *)places,
-                            sums + target * filterSize + map * f.numTaps + tap);
-            }
-        }
-}
-
-
-// The sums of one group, all pieces joined in their order.
-template <class real> static void joinPlanes(const FilterGrad<real> &f, long group)
-{
-    const long size = f.targetMaps * f.sourceMaps * f.numTaps;
-    real *out = f.out + group * size;
-    for (long i = 0; i < size; ++i)
-    {
-        real sum = 0;
-        for (long piece = 0; piece < f.pieces; ++piece)
-            sum += f.sums[(piece * f.groups + group) * size + i];
-        out[i] = (real)f.alpha * sum + (f.beta == 0 ? 0 : (real)f.beta * out[i]);
-    }
+                x + packedSize);
 }
 
 
 EXPORTED(gatherPlanes_f, Gather<float>, gatherPlanes)
 EXPORTED(gatherPlanes_d, Gather<double>, gatherPlanes)
-EXPORTED(filterGradPlanes_f, FilterGrad<float>, filterGradPlanes)
-EXPORTED(filterGradPlanes_d, FilterGrad<double>, filterGradPlanes)
-EXPORTED(joinPlanes_f, FilterGrad<float>, joinPlanes)
-EXPORTED(joinPlanes_d, FilterGrad<double>, joinPlanes)

@@ -109,8 +109,8 @@ static void winogradFilters(const Winograd<real> &w, long task)
 
 // Six lines of a sample with zeros around, the maps of a place as neighbours: (6, across, maps).
 template <class real>
-static void packLines(const Winograd<real> &w, const real *maps, long firstLine, long across,
-                      long roundMaps, real *packed)
+static void packSix(const Winograd<real> &w, const real *maps, long firstLine, long across,
+                    long roundMaps, real *packed)
 {
     const long mapSize = w.size[0] * w.size[1];
     memset(packed, 0, side * across * roundMaps * sizeof(real));
@@ -213,7 +213,7 @@ template <int window, class real> static void winograd(const Winograd<real> &w, 
     for (long row = first; row < end; ++row)
     {
         const real *maps = w.source + row / down * w.sourceMaps * w.size[0] * w.size[1];
-        packLines(w, maps, row % down * places - w.pad[0], across, roundMaps, packed);
+        packSix(w, maps, row % down * places - w.pad[0], across, roundMaps, packed);
         transformRow<window>(packed, across, squares, roundMaps,
                              x + (row - first) * squares * roundMaps, all * roundMaps);
     }

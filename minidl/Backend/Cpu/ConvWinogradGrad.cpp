@@ -46,7 +46,7 @@ template <class real, int vectors>
 static void addSquares(const WinogradGrad<real> &w, const real *x, const real *grad, long squares,
                        long roundMaps, real *sums)
 {
-    const Packing packing = {{}, {1, 1, squares}, {}, {0, 0, roundMaps}, 0};
+    const Packing packing = {{}, {1, 1, squares}, {}, {0, 0, roundMaps}, 0, 0};
     const long places[3] = {1, 1, squares};
     long steps[mostRows];
     for (long i = 0; i < mostRows; ++i)
@@ -87,7 +87,7 @@ static void winogradGrad(const WinogradGrad<real> &w, long task)
         for (long row = first; row < first + number; ++row)
         {
             const real *maps = w.x + row / down * w.sourceMaps * w.size[0] * w.size[1];
-            packLines(ahead, maps, row % down * places - w.pad[0], across, roundMaps, packed);
+            packSix(ahead, maps, row % down * places - w.pad[0], across, roundMaps, packed);
             transformRow<window>(packed, across, squares, roundMaps,
                                  x + (row - first) * squares * roundMaps, all * roundMaps);
         }

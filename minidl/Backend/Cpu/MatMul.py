@@ -75,20 +75,22 @@ class MatMul:
             for stride, length in zip(strides or (0, 0, 0), rowLengths, strict=True)]
 
         few = m <= fewRows and n >= stripe[real] // 4 and not transA and not transB
-        rows, columns = (1, stripe[real]) if few else tileSize(m, n, k, self.copyless)
+        rows, columns = (1, stripe[real]) if few else tileSize(
+            m, n, k, self.copyless, transA or transB)
         launch = (self.stripes if few else self.tiles)[real]
         blocks = -(-m // rows) * -(-n // columns)
         return launch, blocks, packSizes(
             m, n, k, *rowStrides, transA, transB, rows, columns)
 
 
-def tileSize(m, n, k, copyless):
+def tileSize(m, n, k, copyless, turned):
     """(rows, columns) of the tiles of an m x n product, whatever the number of threads."""
     work = 2 * m * n * k
     if work < leastWork:
         return max(m, 1), max(n, 1)
     if copyless and k <= copylessInner and work <= copylessWork:
-        return 32, min(max(powerOfTwo(copylessTile // (32 * k)), 32), 128)
+        columns = min(max(powerOfTwo(copylessTile // (32 * k)), 32), 128)
+        return (32, columns) if columns > 32 or turned else (16, 64)
     if copyless and 8 * 64 * k <= copylessTile and m <= copylessRows and n >= 64:
         return 8, 64
 
