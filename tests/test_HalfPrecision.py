@@ -14,8 +14,7 @@ from minidl.Backend.Ops import Vector
 from minidl.Containers import Sequential
 from minidl.Cost import MSE, CrossEntropy
 from minidl.Modules import Activation, BatchNorm, BatchNormND, Flatten, Linear, ModuleError
-from minidl.Optimizers import SGD, Adam, MomentumSGD
-from minidl.Optimizers.EMA import EMA
+from minidl.Optimizers import EMA, SGD, Adam, MomentumSGD
 from minidl.Optimizers.Hooks import L1, ClipNorm, ClipValue, WeightDecay
 from minidl.Variable import Variable
 from tests.Case import Case, run, stateOf

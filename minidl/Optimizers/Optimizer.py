@@ -144,7 +144,7 @@ class Optimizer(Saved):
         self.t += 1
         moving = {name: var for name, var in self.vars.items()
                   if (self.globalVar or var).learnRate > 0}
-        for hook in self.hooksOfAll:
+        for hook in self.hooksOfAll if moving else ():
             hook(list(moving.values()))
         for name, var in self.vars.items():
             if name in moving:

@@ -11,7 +11,7 @@ from minidl.Cost import CrossEntropy
 from minidl.Datasets import Rows
 from minidl.Handlers import Checkpoint, Trainer, Validator
 from minidl.Modules import Activation, BatchNorm, BatchNorm2D, Conv2D, Dropout, Flatten, Linear
-from minidl.Optimizers.EMA import EMA
+from minidl.Optimizers import EMA
 from minidl.Optimizers.Hooks import ClipNorm
 from minidl.Optimizers.Schedules import Cosine, Plateau, WarmUp
 from minidl.Transformers import Augment

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from minidl.Backend import gpuarray
-from minidl.Optimizers import SGD, MomentumSGD
-from minidl.Optimizers.EMA import EMA
+from minidl.Optimizers import EMA, SGD, MomentumSGD
 from minidl.Optimizers.Optimizer import OptimizerError
 from tests.Optimizers.test_Optimizer import eitherState, mlp, train
 

@@ -175,6 +175,18 @@ def test_clipNorm_sees_no_variable_that_stays():
     assert hook.norm() == pytest.approx(np.sqrt(15))
 
 
+@eitherState
+def test_clipNorm_has_nothing_to_do_where_nothing_moves(useGlobalState):
+    module, optimizer = Linear(2, 3, useBias=False), SGD()
+    optimizer.setupOn(module, useGlobalState=useGlobalState)
+    (optimizer.globalVar or module.getVar("W")).learnRate = 0
+    optimizer.addHook(ClipNorm(1))
+
+    optimizer.update()
+
+    assert optimizer.t == 1
+
+
 def test_clipNorm_comes_before_hooks_that_see_one_variable():
     module, optimizer = Linear(1, 1, useBias=False), SGD(learnRate=1)
     optimizer.setupOn(module)
