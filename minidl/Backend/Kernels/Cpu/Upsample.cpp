@@ -1,5 +1,5 @@
-// The tuned twin of Upsample.cu, which has the formulas. One axis comes after the other: a line of x
-// is widened once, and then whole lines are weighted and summed up.
+// The tuned twin of Upsample.cu, which has the formulas. One axis comes after the other: a line of
+// x is widened once, and then whole lines are weighted and summed up.
 
 // Where place p lies between two numbers of x: weights 1 - f of `low` and f of `next`.
 struct Blend
