@@ -8,20 +8,26 @@
 enum { rowsAtOnce = 7 };  // of places, whose sums are kept in registers
 
 
+// 0, 1, 2, ... in the lanes of a comparison.
+template <class Vector> static inline auto laneNumbers(Vector v)
+{
+    decltype(v < v) numbers;
+    for (int i = 0; i < (int)(sizeof(v) / sizeof(v[0])); ++i)
+        numbers[i] = i;
+    return numbers;
+}
+
 // Every second number of two vectors, from number `first` on.
 template <class Vector> static inline Vector everySecond(Vector low, Vector high, int first)
 {
-    const int lanes = sizeof(Vector) / sizeof(low[0]);
 #if defined(__clang__)
+    const int lanes = sizeof(Vector) / sizeof(low[0]);
     Vector v;
     for (int i = 0; i < lanes / 2; ++i)
         v[i] = low[2 * i + first], v[lanes / 2 + i] = high[2 * i + first];
     return v;
 #else
-    decltype(low < high) numbers;
-    for (int i = 0; i < lanes; ++i)
-        numbers[i] = 2 * i + first;
-    return __builtin_shuffle(low, high, numbers);
+    return __builtin_shuffle(low, high, 2 * laneNumbers(low) + first);
 #endif
 }
 
@@ -35,10 +41,8 @@ template <class Vector> static inline Vector inTurn(Vector even, Vector odd, int
         v[2 * i] = even[first + i], v[2 * i + 1] = odd[first + i];
     return v;
 #else
-    decltype(even < odd) numbers;
-    for (int i = 0; i < lanes; ++i)
-        numbers[i] = first + i / 2 + i % 2 * lanes;
-    return __builtin_shuffle(even, odd, numbers);
+    const auto numbers = laneNumbers(even);
+    return __builtin_shuffle(even, odd, first + numbers / 2 + (numbers & 1) * lanes);
 #endif
 }
 
@@ -49,30 +53,34 @@ template <class real> static inline long slackOf(const Packing &p)
     return 2 * Vectors<real>::lanes * (p.step[2] + 1) + p.extent[2];
 }
 
+// The first `number` lanes of v, then zeros.
+template <class Vector> static inline Vector firstOf(Vector v, long number)
+{
+    return laneNumbers(v) < (int)least(number, sizeof(v) / sizeof(v[0])) ? v : Vector{};
+}
+
+// A line of `number` numbers, whole and split, with zeros behind up to `length`.
 template <class real>
-static void splitLine(const real *line, long length, long step, real *to)
+static void splitLine(const real *line, long number, long length, long step, real *to)
 {
     typedef typename Vectors<real>::Type Vector;
     const long lanes = Vectors<real>::lanes, part = length / step;
-    if (step == 2)
-        for (int first = 0; first < 2; ++first)
+    for (long first = 0; first < step; ++first, to += part)
+        if (step == 2)
             for (long i = 0; i < part; i += lanes)
-            {
-                const Vector low = *(const Vector *)(line + 2 * i);
-                const Vector high = *(const Vector *)(line + 2 * i + lanes);
-                *(Vector *)(to + first * part + i) = everySecond(low, high, first);
-            }
-    else
-        for (long first = 0; first < step; ++first)
-            for (long i = 0; i < part; ++i)
-                to[first * part + i] = line[i * step + first];
+                *(Vector *)(to + i) = firstOf(everySecond(
+                    *(const Vector *)(line + 2 * i), *(const Vector *)(line + 2 * i + lanes),
+                    first), (number - first + 1) / 2 - i);
+        else
+            for (long i = 0; i * step + first < number; ++i)
+                to[i] = line[i * step + first];
 }
 
 // A strip of some maps into packed[0], ..., with room for slackOf(p) numbers more, and behind
-// p.lead zeros: those around a line are shared with the line before.
+// p.lead zeros: those around a line are shared with the line before. The tensor ends at `end`.
 template <class real>
 static void packPlanes(const Packing &p, const long *start, const real *maps, long numMaps,
-                       real *packed)
+                       const real *end, real *packed)
 {
     const long lines = numMaps * p.extent[0] * p.extent[1];
     real *line = packed + lines * p.extent[2] + 2 * Vectors<real>::lanes;
@@ -82,9 +90,11 @@ static void packPlanes(const Packing &p, const long *start, const real *maps, lo
               [=, step = p.step[2], length = p.extent[2]](
                   const real *from, long first, long number, real *to)
     {
+        if (step > 1 && first == 0 && end - from >= length)
+            return splitLine(from, number, length, step, to);
         copy<vectorBytes>(from, (step == 1 ? to : line) + first, number);
         if (step > 1)
-            splitLine((const real *)line, length, step, to);
+            splitLine((const real *)line, first + number, length, step, to);
     });
 }
 
@@ -206,14 +216,20 @@ static inline void joinLine(const real *out, long outStep, long parts, long numb
     if (parts == 1)
         copy<vectorBytes>(out, to, number);
     else if (parts == 2)
-    {
-        for (long i = 0; 2 * i < number; i += lanes)
-            for (int half = 0; half < 2; ++half)
-                *(Vector *)(line + 2 * i + half * lanes) = inTurn(
-                    *(const Vector *)(out + i), *(const Vector *)(out + outStep + i),
-                    half * lanes / 2);
-        copy<vectorBytes>((const real *)line, to, number);
-    }
+        for (long i = 0; i < number; i += lanes)
+        {
+            const long first = i / (2 * lanes) * lanes;
+            const Vector v = inTurn(
+                *(const Vector *)(out + first), *(const Vector *)(out + outStep + first),
+                i / lanes % 2 ? lanes / 2 : 0);
+            if (number - i >= lanes)
+                *(Vector *)(to + i) = v;
+            else
+            {
+                *(Vector *)line = v;
+                copy<vectorBytes>((const real *)line, to + i, number - i);
+            }
+        }
     else
         for (long i = 0; i < number; ++i)
             to[i] = out[i % parts * outStep + i / parts];
@@ -280,7 +296,8 @@ template <class real> static void gatherPlanes(const Gather<real> &g, long task)
     start[g.stripAxis] = strip * g.stripPlaces;
     const long firstMap = sample * g.groups + group;
     packPlanes(g.packing, start, g.source + firstMap * g.sourceMaps * size[0] * size[1] * size[2],
-               g.sourceMaps, x);
+               g.sourceMaps,
+               g.source + g.samples * g.groups * g.sourceMaps * size[0] * size[1] * size[2], x);
     for (long map = 0; map < g.targetMaps; ++map)
         for (long i = 0; i < g.numPhases; i += phases)
             gatherPlane(

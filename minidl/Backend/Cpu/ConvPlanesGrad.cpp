@@ -4,18 +4,6 @@
 enum { mostTaps = 9 };  // whose sums are kept in registers
 
 
-// The first `number` lanes of x, then zeros.
-template <class real>
-static inline typename Vectors<real>::Type loadPart(const real *x, long number)
-{
-    typedef typename Vectors<real>::Type Vector;
-    const Vector all = *(const Vector *)x, zeros = {};
-    decltype(all < zeros) lanes;
-    for (int lane = 0; lane < Vectors<real>::lanes; ++lane)
-        lanes[lane] = lane;
-    return lanes < (int)least(number, Vectors<real>::lanes) ? all : zeros;
-}
-
 // Adds products of `rows` rows of places for some taps of one pair of maps, as gatherPlaces goes
 // over them: sums[tap][lane] += x grad.
 template <int rows, int down, int across, class real>
@@ -28,7 +16,7 @@ static inline void addRows(const FilterGrad<real> &f, const real *x, const Tap *
     {
         Vector g[rows];
         for (int r = 0; r < rows; ++r)
-            g[r] = loadPart(grad + r * f.places[2] + p, places - p);
+            g[r] = firstOf(*(const Vector *)(grad + r * f.places[2] + p), places - p);
         #pragma GCC unroll 16
         for (int tap = 0; tap < across; ++tap)
             #pragma GCC unroll 16
@@ -117,7 +105,8 @@ template <class real> static void filterGradPlanes(const FilterGrad<real> &f, lo
             places[f.stripAxis] = least(
                 f.stripPlaces, f.places[f.stripAxis] - start[f.stripAxis]);
             packPlanes(f.packing, start, f.x + maps * f.sourceMaps * size[0] * size[1] * size[2],
-                       f.sourceMaps, x);
+                       f.sourceMaps,
+                       f.x + f.samples * f.groups * f.sourceMaps * size[0] * size[1] * size[2], x);
             for (long target = 0; target < f.targetMaps; ++target)
             {
                 const long number = maps * f.targetMaps + target;
