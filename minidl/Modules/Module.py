@@ -8,7 +8,7 @@ from minidl import Config
 from minidl.Backend import gpuarray
 from minidl.Backend.Precision import isFloating
 from minidl.Modules.InitScheme import createTensorWithScheme, inferNeuronsNumber
-from minidl.Modules.Scheme import schemeOf
+from minidl.Modules.Scheme import chosen, schemeOf
 from minidl.Variable import Variable
 
 
@@ -322,9 +322,9 @@ class Module:
         return type(self).__name__ + (f" '{self.name}'" if self.name else "")
 
     def __repr__(self):
-        scheme = self.blueprint["scheme"] if self.blueprint else {}
-        chosen = ", ".join(f"{key}={value}" for key, value in scheme.items() if key != "name")
-        return f"{self} ({chosen})"
+        scheme = chosen(type(self), self.blueprint["scheme"]) if self.blueprint else {}
+        words = ", ".join(f"{key}={value}" for key, value in scheme.items() if key != "name")
+        return f"{self} ({words})"
 
     # PuzzleLib's names for what InitScheme.py does
 

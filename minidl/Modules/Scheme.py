@@ -14,6 +14,14 @@ def schemeOf(kind, args, exclude):
     return {key: None if key in exclude else plain(value) for key, value in given.items()}
 
 
+def chosen(kind, scheme):
+    """What of a scheme is not as the constructor has it anyway."""
+    usual = {key: plain(each.default) for key, each in inspect.signature(kind).parameters.items()
+             if each.default is not each.empty}
+    return {key: value for key, value in scheme.items()
+            if key not in usual or usual[key] != value}
+
+
 def plain(value):
     """A value as json gives it back; None for what json cannot write."""
     try:

@@ -1,5 +1,6 @@
 """What every module promises about values, for every case of tests/Cases.py."""
 
+import inspect
 import json
 
 import numpy as np
@@ -183,10 +184,12 @@ def test_blueprint_is_json_and_builds_an_equal_module(case, rng):
 
 
 @everyCase
-def test_repr_tells_name_and_arguments(case, rng):
+def test_repr_tells_name_and_what_was_chosen(case, rng):
     words = repr(case.make(rng))
+    usual = inspect.signature(case.kind).parameters
 
     assert words.startswith(f"{case.kind.__name__} 'probe' (")
     for key, value in case.kwargs.items():
         if key not in ("slc", "slicing", "args"):
-            assert f"{key}={value}" in words
+            isUsual = key in usual and usual[key].default == value
+            assert (f"{key}={value}" in words) is not isUsual

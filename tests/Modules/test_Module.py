@@ -57,7 +57,7 @@ def test_a_module_of_ones_own_is_saved_and_described():
 
     assert fresh.s.get() == 2
     assert module.getBlueprint()["scheme"] == {"start": 2, "name": "own", "note": None}
-    assert repr(module) == "Scaled 'own' (start=2, note=None)"
+    assert repr(module) == "Scaled 'own' (start=2)" and repr(Scaled()) == "Scaled ()"
 
 
 @pytest.mark.parametrize("call, message", [
