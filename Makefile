@@ -21,7 +21,7 @@ demo: .venv/demo compiler
 	@$(python) examples/trainMlp.py
 
 test: install
-	@MINIDL_BACKEND=cpu $(python) -m pytest
+	@MINIDL_BACKEND=cpu $(python) -m pytest --numprocesses auto
 
 # A stand-in for CUDA's driver and compiler, and the unchanged PyCUDA on it, in .hostcuda. It has one
 # thread: the tests are shared out to processes.

@@ -28,6 +28,15 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if item not in foreign]
 
 
+def pytest_terminal_summary(terminalreporter):
+    """What tests have counted: see `count`."""
+    counts = [text for report in terminalreporter.stats.get("passed", [])
+              for name, text in report.user_properties if name == "count"]
+    if counts:
+        terminalreporter.section("counted")
+        terminalreporter.write_line("\n".join(sorted(counts)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def dirtyBuffers():
     """New arrays hold NaN, so that an element which no kernel has written shows."""
@@ -40,6 +49,12 @@ def dirtyBuffers():
 @pytest.fixture(autouse=True)
 def globalSeed():
     np.random.seed(0)
+
+
+@pytest.fixture
+def count(record_property):
+    """A function of (text), which is printed after all tests."""
+    return lambda text: record_property("count", text)
 
 
 @pytest.fixture

@@ -8,19 +8,17 @@ from tests.Processes import start
 from tests.Soak import times
 
 
-def test_sealed_files(capsys):
+def test_sealed_files(count):
     found, numbers = fuzz("sealed", times(1000, 10_000))
 
-    with capsys.disabled():
-        print(f"\ndamaged files under a seal: {dict(found)}")
+    count(f"damaged files under a seal: {dict(found)}")
     assert numbers == [] and found == {"refused": times(1000, 10_000)}
 
 
-def test_files_without_a_seal(capsys):
+def test_files_without_a_seal(count):
     found, numbers = fuzz("bare", times(500, 10_000))
 
-    with capsys.disabled():
-        print(f"\ndamaged files without a seal: {dict(found)}")
+    count(f"damaged files without a seal: {dict(found)}")
     # What the seal is for: numbers that changed without more.
     assert found["wrong"] < 0.05 * found.total()
     assert set(found) <= {"refused", "unspoiled", "wrong"}, numbers

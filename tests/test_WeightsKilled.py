@@ -42,7 +42,7 @@ def saver(path):
     return process
 
 
-def test_killed_at_any_moment(tmp_path, capsys):
+def test_killed_at_any_moment(tmp_path, count):
     path, rng, most = tmp_path / "net.hdf", random.Random(0), 0
     make().save(path)
     for _ in range(times(12, 200)):
@@ -57,8 +57,7 @@ def test_killed_at_any_moment(tmp_path, capsys):
     make().save(path)
 
     assert leftOver(tmp_path) == []
-    with capsys.disabled():
-        print(f"\nkilled while saving: {times(12, 200)} times, at most {most} temporary files")
+    count(f"killed while saving: {times(12, 200)} times, at most {most} temporary files")
 
 
 def test_what_killed_saves_left_is_removed_and_nothing_else(tmp_path):

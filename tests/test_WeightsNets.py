@@ -59,7 +59,7 @@ def anyBits(rng, shape, dtype):
     return values.reshape(shape)
 
 
-def test_random_nets_come_back_bit_by_bit(tmp_path, capsys):
+def test_random_nets_come_back_bit_by_bit(tmp_path, count):
     dtypes = [dtype for dtype, _ in gpuarray.dtypesSupported()]
     for seed in range(times(100, 1000)):
         twins = []
@@ -84,8 +84,7 @@ def test_random_nets_come_back_bit_by_bit(tmp_path, capsys):
         assert valuesOf(fresh) == valuesOf(net), seed
         assert fresh.attrs.keys() == net.attrs.keys()
         assert all(np.array_equal(fresh.attrs[name], value) for name, value in net.attrs.items())
-    with capsys.disabled():
-        print(f"\nrandom nets that came back bit by bit: {seed + 1}")
+    count(f"random nets that came back bit by bit: {seed + 1}")
 
 
 def valuesOf(net):
