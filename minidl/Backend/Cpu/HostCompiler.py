@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 
 from minidl.Backend import KernelCache
 
@@ -68,9 +69,13 @@ def call(command, text=""):
     # Zig keeps what it has made of the C library. Its own choice is the home, and where that cannot
     # be written it never returns.
     environment = {"ZIG_GLOBAL_CACHE_DIR": str(KernelCache.cacheFolder() / "zig"), **os.environ}
-    return subprocess.run(
-        command, input=text, env=environment, capture_output=True, encoding="utf-8",
-        errors="replace")
+    # No pipe for the text: a child forked meanwhile would share it, and it would never end.
+    with tempfile.TemporaryFile() as file:
+        file.write(text.encode())
+        file.seek(0)
+        return subprocess.run(
+            command, stdin=file, env=environment, capture_output=True, encoding="utf-8",
+            errors="replace")
 
 
 @functools.cache
