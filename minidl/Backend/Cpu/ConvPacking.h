@@ -75,8 +75,8 @@ template <int bytes, class real> static inline void copy(const real *from, real 
 }
 
 // put(numbers, first, number, line) for what lies inside of the sample: so many numbers, of which
-// the first one is the line's number `first`.
-template <class real, class Put>
+// the first one is the line's number `first`. It finds zeros there, unless it puts a `wholeLine`.
+template <bool wholeLine, class real, class Put>
 static inline void packLines(Packing p, const long *start, const real *maps, long numMaps,
                              real *packed, const Put &put)
 {
@@ -87,20 +87,32 @@ static inline void packLines(Packing p, const long *start, const real *maps, lon
         first[axis] = from[axis] < 0 ? -from[axis] : 0;
         end[axis] = least(p.extent[axis], p.size[axis] - from[axis]);
     }
-    memset(packed, 0, numMaps * p.extent[0] * p.extent[1] * p.extent[2] * sizeof(real));
+    const long across = p.extent[2], depth = p.extent[1] * across;
+    if (!wholeLine || end[1] <= first[1] || end[2] <= first[2])
+        memset(packed, 0, numMaps * p.extent[0] * depth * sizeof(real));
+    if (end[1] <= first[1] || end[2] <= first[2])
+        return;
 
-    if (first[2] < end[2])
-        for (long map = 0; map < numMaps; ++map)
-            for (long i = first[0]; i < end[0]; ++i)
+    for (long map = 0; map < numMaps; ++map)
+        for (long i = 0; i < p.extent[0]; ++i, packed += depth)
+        {
+            if (i < first[0] || i >= end[0])
             {
-                const long lineNumber
-                    = (map * p.size[0] + from[0] + i) * p.size[1] + from[1] + first[1];
-                const real *line = maps + lineNumber * p.size[2] + from[2] + first[2];
-                real *to = packed
-                    + ((map * p.extent[0] + i) * p.extent[1] + first[1]) * p.extent[2];
-                for (long j = first[1]; j < end[1]; ++j, line += p.size[2], to += p.extent[2])
-                    put(line, first[2], end[2] - first[2], to);
+                memset(packed, 0, depth * sizeof(real));
+                continue;
             }
+            const long lineNumber
+                = (map * p.size[0] + from[0] + i) * p.size[1] + from[1] + first[1];
+            const real *line = maps + lineNumber * p.size[2] + from[2] + first[2];
+            real *to = packed + first[1] * across;
+            for (long j = first[1]; j < end[1]; ++j, line += p.size[2], to += across)
+                put(line, first[2], end[2] - first[2], to);
+            if (wholeLine)
+            {
+                memset(packed, 0, first[1] * across * sizeof(real));
+                memset(to, 0, (packed + depth - to) * sizeof(real));
+            }
+        }
 }
 
 template <class real>
@@ -110,8 +122,8 @@ static const real *pack(
     if (p.isDirect)
         return maps + (start[0] * p.step[0] * p.size[1] + start[1] * p.step[1]) * p.size[2]
             + start[2] * p.step[2];
-    packLines(p, start, maps, numMaps, packed,
-              [](const real *from, long first, long number, real *line)
+    packLines<false>(p, start, maps, numMaps, packed,
+                     [](const real *from, long first, long number, real *line)
     {
         copy<vectorBytes>(from, line + first, number);
     });

@@ -86,16 +86,27 @@ static void packPlanes(const Packing &p, const long *start, const real *maps, lo
     real *line = packed + lines * p.extent[2] + 2 * Vectors<real>::lanes;
     memset(packed - p.lead, 0, p.lead * sizeof(real));
     memset(packed + lines * p.extent[2], 0, slackOf<real>(p) * sizeof(real));
-    packLines(p, start, maps, numMaps, packed,
-              [=, step = p.step[2], length = p.extent[2]](
-                  const real *from, long first, long number, real *to)
-    {
-        if (step > 1 && first == 0 && end - from >= length)
-            return splitLine(from, number, length, step, to);
-        copy<vectorBytes>(from, (step == 1 ? to : line) + first, number);
-        if (step > 1)
-            splitLine((const real *)line, first + number, length, step, to);
-    });
+    typedef typename Vectors<real>::Type Vector;
+    const long step = p.step[2], length = p.extent[2], lanes = Vectors<real>::lanes;
+    if (step == 1 && length % lanes == 0)
+        packLines<true>(p, start, maps, numMaps, packed,
+                        [=](const real *from, long first, long number, real *to)
+        {
+            for (long i = 0; i < length; i += lanes)
+                if (i < first || i + lanes > first + number)
+                    *(Vector *)(to + i) = Vector{};
+            copy<vectorBytes>(from, to + first, number);
+        });
+    else
+        packLines<false>(p, start, maps, numMaps, packed,
+                         [=](const real *from, long first, long number, real *to)
+        {
+            if (step > 1 && first == 0 && end - from >= length)
+                return splitLine(from, number, length, step, to);
+            copy<vectorBytes>(from, (step == 1 ? to : line) + first, number);
+            if (step > 1)
+                splitLine((const real *)line, first + number, length, step, to);
+        });
 }
 
 
