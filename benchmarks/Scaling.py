@@ -121,6 +121,7 @@ def draw(axes, growth):
     axes.set_yscale("log")
     axes.set_xticks(numbers, map(str, numbers))
     axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("")
     axes.tick_params(labelsize=11)
     axes.set_title(growth.work, fontsize=11)
     axes.set_xlabel(f"n: {growth.variable}", fontsize=12)

@@ -151,3 +151,14 @@ def test_refuses_bad_shapes_and_stays_as_it_was(shape, message, rng):
 
     after = module.data, module.mask, module.inData
     assert all(one is two for one, two in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("index", [-1, 25, 2 ** 31 - 1, -2 ** 31])
+def test_a_mask_that_points_elsewhere_gives_no_gradient(index, rng):
+    module = MaxPool2D(2, useMask=True)
+    module(gpuarray.to_gpu(rng.standard_normal((3, 4, 5, 5)).astype(np.float32)))
+    module.mask.fill(index)
+
+    module.backward(gpuarray.to_gpu(np.ones((3, 4, 2, 2), np.float32)))
+
+    assert not module.grad.get().any()

@@ -19,6 +19,11 @@ struct Moments
     // Chan's formula
     void merge(const Moments &other)
     {
+        if (count == 0)
+        {
+            *this = other;
+            return;
+        }
         double delta = other.mean - mean, share = other.count / (count + other.count);
         squares += other.squares + delta * share * count * delta;
         mean += mean - mean == 0 ? delta * share : other.mean;  // infinity stays, or becomes NaN

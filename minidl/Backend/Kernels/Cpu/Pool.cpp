@@ -232,7 +232,8 @@ __global__ void maxPoolBackward(
         const long first = plane * pool.places();
         __builtin_memset(to, 0, pool.size() * sizeof(real));
         for (long p = first; p < first + pool.places(); ++p)
-            to[mask[p]] += grad[p];
+            if ((unsigned)mask[p] < (unsigned)pool.size())  // else somebody has changed the mask
+                to[mask[p]] += grad[p];
     });
 }
 
