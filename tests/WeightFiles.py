@@ -41,3 +41,12 @@ def changed(change, image=None):
     with h5py.File(buffer, "r+") as file:
         change(file)
     return sealed(buffer.getvalue())
+
+
+def put(path, value, **arguments):
+    """A change for `changed`: a dataset is put there, whatever was before."""
+    def change(file):
+        if path in file:
+            del file[path]
+        file.create_dataset(path, data=value, **arguments)
+    return change

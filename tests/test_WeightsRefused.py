@@ -9,15 +9,7 @@ import pytest
 from minidl.Containers import Sequential
 from minidl.Modules import Linear, ModuleError
 from tests.Case import stateOf
-from tests.WeightFiles import changed, make
-
-
-def put(path, value, **arguments):
-    def change(file):
-        if path in file:
-            del file[path]
-        file.create_dataset(path, data=value, **arguments)
-    return change
+from tests.WeightFiles import changed, make, put
 
 
 def remove(path):

@@ -138,6 +138,7 @@ class Container(Module):
             mod.reset()
 
     def dataShapeFrom(self, shape):
+        self.checkDataShape(shape)
         return self.flow(shape, lambda mod, each: mod.dataShapeFrom(each))
 
     def gradShapeFrom(self, shape):

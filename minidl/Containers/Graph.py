@@ -268,10 +268,6 @@ class Graph(Container):
             names = ", ".join(node.name for node in ends)
             self.fail(f"{what} must be a list of {len(ends)} arrays, for {names}, got {given}")
 
-    def dataShapeFrom(self, shape):
-        self.checkDataShape(shape)
-        return super().dataShapeFrom(shape)
-
     def gradShapeFrom(self, shape):
         self.checkGradShape(shape)
         return super().gradShapeFrom(shape)

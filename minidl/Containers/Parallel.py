@@ -66,10 +66,6 @@ class Parallel(Ordered):
             self.fail(f"{what} must be a list of {len(self.graph)} arrays, one for each module, "
                       f"got {given}")
 
-    def dataShapeFrom(self, shape):
-        self.checkDataShape(shape)
-        return super().dataShapeFrom(shape)
-
     def gradShapeFrom(self, shape):
         self.checkGradShape(shape)
         return super().gradShapeFrom(shape)

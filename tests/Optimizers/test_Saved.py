@@ -12,6 +12,7 @@ from minidl.Modules import Linear
 from minidl.Optimizers import SGD, Adam, MomentumSGD
 from minidl.Optimizers.Optimizer import OptimizerError
 from tests.Optimizers.test_Optimizer import eitherState, everyOptimizer, kinds, mlp, train
+from tests.WeightFiles import put
 
 
 def trained(kind, useGlobalState, steps=3):
@@ -88,14 +89,6 @@ def test_puzzleLibs_global_state_is_read(start, dtype, useGlobalState):
     loaded = {key: array.get() for key, array in optimizer.stateArrays().items()}
     assert loaded.keys() == {f"{name}.mom" for name in moms}
     assert all(np.array_equal(loaded[f"{name}.mom"], mom) for name, mom in moms.items())
-
-
-def put(path, value, **arguments):
-    def change(file):
-        if path in file:
-            del file[path]
-        file.create_dataset(path, data=value, **arguments)
-    return change
 
 
 def external(file):
