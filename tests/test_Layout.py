@@ -162,6 +162,14 @@ def test_kernel_files_hold_to_the_law(path):
     assert not forbidden.findall(code(path))
 
 
+@pytest.mark.parametrize("path", [
+    path for ending in ("cu", "h") for path in (KernelFile.folder / "Cuda").glob(f"*.{ending}")])
+def test_kernels_for_gpus_count_atomically_but_do_not_sum(path):
+    """The order in which blocks come would show in sums of floating point."""
+    for call in re.findall(r"\batomic\w+\(.*", code(path)):
+        assert re.match(r"atomicAdd\(\w+, 1u\)", call)
+
+
 def defined(text):
     """The functions and macros that a header or a kernel file defines."""
     macros = re.findall(r"#define (\w+)(?:\((.*?)\))?", text)
