@@ -14,6 +14,7 @@ class AdaDelta(Optimizer):
 
     entities, rates = ("msg", "msdx"), ("learnRate", "rho", "epsilon")
     belowOne = ("rho",)
+    mayLack = ("learnRate",)
 
     def __init__(self, rho=0.95, epsilon=1e-6, nodeinfo=None):
         super().__init__(nodeinfo)

@@ -17,6 +17,7 @@ class Adam(Optimizer):
 
     entities, rates = ("mg", "ms"), ("learnRate", "alpha", "beta1", "beta2", "epsilon")
     belowOne = ("beta1", "beta2")
+    mayLack = ("learnRate",)
     rateName = "alpha"
 
     def __init__(self, alpha=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8, nodeinfo=None):

@@ -42,11 +42,12 @@ class Optimizer(Saved):
     schedule.step), say.
 
     A subclass names its arrays of state in `entities` and its numbers in `rates`, in `belowOne`
-    those that must be, in `rateName` the one that schedules change, and writes `step(var, state)`.
+    those that must be, in `mayLack` those that a file need not have, in `rateName` the one that
+    schedules change, and writes `step(var, state)`.
     `save` and `load` take files of PuzzleLib's layout, with global state or without.
     """
 
-    entities, rates, belowOne, rateName = (), ("learnRate",), (), "learnRate"
+    entities, rates, belowOne, mayLack, rateName = (), ("learnRate",), (), (), "learnRate"
 
     def __init__(self, nodeinfo=None):
         if nodeinfo is not None:
@@ -192,15 +193,7 @@ class Optimizer(Saved):
         super().load(hdf, name)
 
     def found(self, group, name, problems):
-        attrs = Guarded(group, f"{name}.attrs", problems)
-        numbers = {"t": attrs.read("t", (), np.dtype(np.int64))}
-        for rate in self.rates:
-            numbers[rate] = attrs.read(rate, (), np.dtype(np.float64))
-        attrs.refuseOthers(set(numbers))
-        for key, value in numbers.items():
-            if value is not None and (problem := self.unfit(key, value)):
-                problems.append(f"{attrs.name}/{problem}")
-
+        numbers = self.foundRates(Guarded(group, f"{name}.attrs", problems))
         targets, states = self.stateArrays(), Guarded(group, f"{name}.states", problems)
         if GlobalState.isGlobal(states, targets):
             values = GlobalState.split(states, targets)
@@ -215,6 +208,18 @@ class Optimizer(Saved):
             for key, array in targets.items():
                 array[...] = values[key]
         return take
+
+    def foundRates(self, attrs):
+        """{name: value} of t and the rates in the guarded group"""
+        numbers = {"t": attrs.read("t", (), np.dtype(np.int64))}
+        for rate in self.rates:
+            if rate in attrs or rate not in self.mayLack:
+                numbers[rate] = attrs.read(rate, (), np.dtype(np.float64))
+        attrs.refuseOthers(set(numbers))
+        for key, value in numbers.items():
+            if value is not None and (problem := self.unfit(key, value)):
+                attrs.problems.append(f"{attrs.name}/{problem}")
+        return numbers
 
     def stateArrays(self):
         """{<variable>.<entity>: array}, which are parts of others under global state"""

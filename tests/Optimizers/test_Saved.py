@@ -8,11 +8,11 @@ import pytest
 
 from minidl.Containers import Sequential
 from minidl.GuardedFile import WeightsError
-from minidl.Modules import Linear
-from minidl.Optimizers import SGD, Adam, MomentumSGD
+from minidl.Modules import Linear, ModuleError
+from minidl.Optimizers import SGD, AdaDelta, Adam, AdamW, MomentumSGD
 from minidl.Optimizers.Optimizer import OptimizerError
 from tests.Optimizers.test_Optimizer import eitherState, everyOptimizer, kinds, mlp, train
-from tests.WeightFiles import put
+from tests.WeightFiles import changed, put
 
 
 def trained(kind, useGlobalState, steps=3):
@@ -89,6 +89,20 @@ def test_puzzleLibs_global_state_is_read(start, dtype, useGlobalState):
     loaded = {key: array.get() for key, array in optimizer.stateArrays().items()}
     assert loaded.keys() == {f"{name}.mom" for name in moms}
     assert all(np.array_equal(loaded[f"{name}.mom"], mom) for name, mom in moms.items())
+
+
+@pytest.mark.parametrize("kind", [AdaDelta, Adam, AdamW])
+def test_a_rate_that_is_not_puzzleLibs_may_be_missing(kind):
+    optimizer, net = kind(), mlp()
+    optimizer.setupOn(net)
+    before = optimizer.learnRate
+    without = changed(lambda file: file[".attrs"].__delitem__("learnRate"), optimizer.save())
+
+    optimizer.load(without)
+
+    assert optimizer.learnRate == before
+    with pytest.raises(ModuleError, match="attrs/epsilon is missing"):
+        optimizer.load(changed(lambda file: file[".attrs"].__delitem__("epsilon"), without))
 
 
 def external(file):
