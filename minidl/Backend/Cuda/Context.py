@@ -86,6 +86,18 @@ class Context:
         if self.driver.Context.get_current() is None:
             self.enter()
 
+    @contextlib.contextmanager
+    def pushed(self):
+        """Makes the context current for a moment, in any thread, if it still lives."""
+        isPushed = False
+        if self.driver.Context.get_current() != self.context:
+            with contextlib.suppress(self.driver.Error):
+                self.context.push()
+                isPushed = True
+        yield
+        if isPushed:
+            self.driver.Context.pop()
+
     def recover(self, error):
         """
         Called when the driver has refused a call; returns if the call may be tried again.

@@ -43,13 +43,17 @@ class MemoryPool:
 
     def freeHeld(self):
         """Gives all memory that no array uses back to the system."""
-        spare = self.allocate(least)
+        spare = self.take(self.pool.allocate, least)
         self.pool.free_held()
         del spare  # comes back at once, so that the pool holds a piece again
 
     def stopHolding(self):
         """From now on memory goes back to the system when its array goes."""
-        self.pool.stop_holding()
+        self.allocate = self.allocatePiece
+        self.freeHeld()
+
+    def allocatePiece(self, nbytes):
+        return Piece(self.context, self.take(drv.mem_alloc, nbytes))
 
     def setupDebug(self):
         """
@@ -59,8 +63,8 @@ class MemoryPool:
         self.allocate = self.allocateDirty
 
     def allocateDirty(self, nbytes):
-        memory = self.take(drv.mem_alloc, nbytes)
-        drv.memset_d8_async(memory, 0xFF, max(nbytes, least), self.stream)
+        memory = self.allocatePiece(nbytes)
+        drv.memset_d8_async(int(memory), 0xFF, max(nbytes, least), self.stream)
         return memory
 
     def getStats(self):
@@ -72,3 +76,20 @@ class MemoryPool:
     @property
     def systemAllocations(self):
         return self.getStats()[2]
+
+
+class Piece(drv.PointerHolderBase):
+    """Memory past the pool, which goes back to the system in whichever thread its array goes."""
+
+    # Python may collect in any thread; where the context is not current, PyCUDA alone leaks.
+
+    def __init__(self, context, memory):
+        super().__init__()
+        self.context, self.memory = context, memory
+
+    def get_pointer(self):
+        return int(self.memory)
+
+    def __del__(self):
+        with self.context.pushed():
+            self.memory.free()

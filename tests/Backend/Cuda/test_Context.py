@@ -93,6 +93,36 @@ assert not wrong
 """)
 
 
+@pytest.mark.parametrize("way", ["setupDebug", "stopHolding"])
+def test_memory_outside_the_pool_goes_back_whichever_thread_collects(way):
+    assert run(f"""
+import gc, threading
+import pycuda.driver as drv
+from minidl.Backend import Device, gpuarray
+gpuarray.zeros(3)
+Device.current().memoryPool.{way}()
+gc.disable()
+free = drv.mem_get_info()[0]
+cycle = [gpuarray.zeros(1 << 20)]
+cycle.append(cycle)
+del cycle
+assert drv.mem_get_info()[0] <= free - (4 << 20)
+thread = threading.Thread(target=gc.collect)
+thread.start()
+thread.join()
+assert drv.mem_get_info()[0] == free
+other = drv.Device(0).make_context()
+other.pop()
+array = gpuarray.zeros(1 << 20)
+other.push()
+del array
+assert drv.Context.get_current() == other
+other.pop()
+assert drv.mem_get_info()[0] == free
+kept = gpuarray.zeros(1 << 20)
+""") == ("", "")
+
+
 def test_threads_that_come_first_all_at_once_get_one_device():
     run("""
 import threading
