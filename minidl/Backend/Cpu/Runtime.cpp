@@ -7,12 +7,13 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <time.h>
 
 // Runs the blocks first .. last-1 of a grid of `blocks` blocks on one packed set of arguments.
 typedef void (*Entry)(const char *arguments, long first, long last, long blocks);
 
 static const int mostWorkers = 255;
-static const int spins = 2000;  // some 50 us: longer than Python needs between two launches
+static const long patience = 200000;  // ns: mostly longer than Python needs between two launches
 
 static pthread_mutex_t busy = PTHREAD_MUTEX_INITIALIZER;  // held while the pool runs a grid
 static pthread_mutex_t sleep_ = PTHREAD_MUTEX_INITIALIZER;
@@ -40,6 +41,26 @@ static inline void pause()
 }
 
 
+// Keeps looking, awake, whether isDone() has come true; false if it has not after `patience`.
+template <class Condition> static bool spin(const Condition &isDone)
+{
+    const int looks = 64;  // between two looks at the clock
+    timespec start, now;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    do
+    {
+        for (int i = 0; i < looks; ++i)
+        {
+            if (isDone())
+                return true;
+            pause();
+        }
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while ((now.tv_sec - start.tv_sec) * 1000000000L + now.tv_nsec - start.tv_nsec < patience);
+    return false;
+}
+
+
 static void runShares()
 {
     for (;;)
@@ -55,20 +76,16 @@ static void runShares()
 
 static unsigned awaitGrid(unsigned seen)
 {
-    for (int i = 0; i < spins; ++i)
+    const auto isNew = [=] { return __atomic_load_n(&grids, __ATOMIC_SEQ_CST) != seen; };
+    if (!spin(isNew))
     {
-        unsigned now = __atomic_load_n(&grids, __ATOMIC_SEQ_CST);
-        if (now != seen)
-            return now;
-        pause();
+        pthread_mutex_lock(&sleep_);
+        __atomic_add_fetch(&sleepers, 1, __ATOMIC_SEQ_CST);
+        while (!isNew())
+            pthread_cond_wait(&wake, &sleep_);
+        __atomic_sub_fetch(&sleepers, 1, __ATOMIC_SEQ_CST);
+        pthread_mutex_unlock(&sleep_);
     }
-
-    pthread_mutex_lock(&sleep_);
-    __atomic_add_fetch(&sleepers, 1, __ATOMIC_SEQ_CST);
-    while (__atomic_load_n(&grids, __ATOMIC_SEQ_CST) == seen)
-        pthread_cond_wait(&wake, &sleep_);
-    __atomic_sub_fetch(&sleepers, 1, __ATOMIC_SEQ_CST);
-    pthread_mutex_unlock(&sleep_);
     return __atomic_load_n(&grids, __ATOMIC_SEQ_CST);
 }
 
@@ -126,10 +143,9 @@ static void runOnPool(Entry entry_, const char *arguments_, long blocks_)
 
     // Every block is taken by now. Nobody may join any more, and those at work are waited for.
     __atomic_store_n(&open, 0, __ATOMIC_SEQ_CST);
-    for (int i = 0; __atomic_load_n(&active, __ATOMIC_SEQ_CST); ++i)
-        if (i < spins)
-            pause();
-        else
+    const auto isAlone = [] { return __atomic_load_n(&active, __ATOMIC_SEQ_CST) == 0; };
+    if (!spin(isAlone))
+        while (!isAlone())
             sched_yield();
 }
 
