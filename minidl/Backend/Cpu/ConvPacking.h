@@ -137,11 +137,16 @@ template <class Line> static inline void turnSquare(Line (&lines)[2])
     lines[0] = Line{a[0], b[0]}, lines[1] = Line{a[1], b[1]};
 }
 
+// In steps of two lines each, for which processors have instructions.
 template <class Line> static inline void turnSquare(Line (&lines)[4])
 {
     const Line a = lines[0], b = lines[1], c = lines[2], d = lines[3];
-    for (int i = 0; i < 4; ++i)
-        lines[i] = Line{a[i], b[i], c[i], d[i]};
+    const Line ab = {a[0], b[0], a[1], b[1]}, cd = {c[0], d[0], c[1], d[1]};
+    const Line abEnd = {a[2], b[2], a[3], b[3]}, cdEnd = {c[2], d[2], c[3], d[3]};
+    lines[0] = Line{ab[0], ab[1], cd[0], cd[1]};
+    lines[1] = Line{ab[2], ab[3], cd[2], cd[3]};
+    lines[2] = Line{abEnd[0], abEnd[1], cdEnd[0], cdEnd[1]};
+    lines[3] = Line{abEnd[2], abEnd[3], cdEnd[2], cdEnd[3]};
 }
 
 template <class real>
@@ -157,6 +162,14 @@ static inline void turnAt(const real *from, long fromStep, const real *add, real
         *(Line *)(to + i * toStep) = add ? lines[i] + add[i] : lines[i];
 }
 
+// visit(first) for parts that cover `size` numbers; the last one ends there, and may begin early.
+template <int part, class Visit> static inline void cover(long size, const Visit &visit)
+{
+    for (long first = 0; first < size - part; first += part)
+        visit(first);
+    visit(size - part);
+}
+
 // to[column][row] = from[row][column] + add[column], where add may be null; the steps are those
 // from row to row of each. Squares of 16 bytes are turned in registers, one behind the other along
 // the longer step: lines of maps may lie where they drive each other out of the cache.
@@ -164,19 +177,17 @@ template <class real>
 static void turn(const real *from, long fromStep, long rows, long columns, const real *add,
                  real *to, long toStep)
 {
-    const long side = 16 / sizeof(real);
-    const long squareRows = rows / side * side, squareColumns = columns / side * side;
-    if (fromStep > toStep)
-        for (long r = 0; r < squareRows; r += side)
-            for (long c = 0; c < squareColumns; c += side)
-                turnAt(from + r * fromStep + c, fromStep, add ? add + c : add, to + c * toStep + r,
-                       toStep);
+    const int side = 16 / sizeof(real);
+    const auto turnPart = [=](long r, long c)
+    {
+        turnAt(from + r * fromStep + c, fromStep, add ? add + c : add, to + c * toStep + r, toStep);
+    };
+    if (rows < side || columns < side)
+        for (long c = 0; c < columns; ++c)
+            for (long r = 0; r < rows; ++r)
+                to[c * toStep + r] = from[r * fromStep + c] + (add ? add[c] : 0);
+    else if (fromStep > toStep)
+        cover<side>(rows, [=](long r) { cover<side>(columns, [=](long c) { turnPart(r, c); }); });
     else
-        for (long c = 0; c < squareColumns; c += side)
-            for (long r = 0; r < squareRows; r += side)
-                turnAt(from + r * fromStep + c, fromStep, add ? add + c : add, to + c * toStep + r,
-                       toStep);
-    for (long c = 0; c < columns; ++c)
-        for (long r = c < squareColumns ? squareRows : 0; r < rows; ++r)
-            to[c * toStep + r] = from[r * fromStep + c] + (add ? add[c] : 0);
+        cover<side>(columns, [=](long c) { cover<side>(rows, [=](long r) { turnPart(r, c); }); });
 }

@@ -11,11 +11,32 @@
 enum { side = 6, elements = side * side };
 template <int window> constexpr int squareSide = side + 1 - window;  // places of a square
 
+// How far the matrices of two elements are apart, in numbers: a little more than their size, which
+// may be a power of two that would put all elements of a square in the same places of the cache.
+static inline long apart(long squares, long maps) { return squares * maps + 16; }
+
+// A convolution's sizes, and how its places are cut into squares.
+struct Images
+{
+    long samples, sourceMaps, targetMaps, size[2], places[2], pad[2];
+};
+
+template <int window, class real> struct Cut
+{
+    enum { places = squareSide<window>, lanes = Vectors<real>::lanes };
+    long down, squares, across, roundMaps;  // squares: of a row; across: numbers of its lines
+
+    explicit Cut(const Images &images) :
+        down(parts(images.places[0], places)), squares(parts(images.places[1], places)),
+        across(squares * places + window - 1),
+        roundMaps(parts(images.sourceMaps, lanes) * lanes) {}
+};
+
 template <class real> struct Winograd
 {
     const real *source, *filters, *bias;  // bias: a number for each map of the target, or null
     real *target, *packed;  // packed: (blocks, elements, source maps, width) transformed filters
-    long samples, sourceMaps, targetMaps, size[2], places[2], pad[2];
+    Images images;
     long targetStep, sourceStep, isTurned;  // in the filters, from map to map; last tap first
     long width, blocks, rowsOfTask;
 };
@@ -84,16 +105,16 @@ static void winogradFilters(const Winograd<real> &w, long task)
 {
     enum { taps = window * window };
     typedef typename Vectors<real>::Type Vector;
-    const long lanes = Vectors<real>::lanes, block = task / w.sourceMaps;
-    const long source = task % w.sourceMaps;
-    real *to = w.packed + (block * elements * w.sourceMaps + source) * w.width;
+    const long lanes = Vectors<real>::lanes, maps = w.images.sourceMaps;
+    const long block = task / maps, source = task % maps;
+    real *to = w.packed + (block * elements * maps + source) * w.width;
 
     for (long v = 0; v < w.width; v += lanes)
     {
-        const long map = block * w.width + v, maps = least(lanes, w.targetMaps - map);
+        const long map = block * w.width + v, used = least(lanes, w.images.targetMaps - map);
         const real *from = w.filters + map * w.targetStep + source * w.sourceStep;
         Vector tap[taps] = {}, half[side * window], whole[elements];
-        for (long lane = 0; lane < maps; ++lane)
+        for (long lane = 0; lane < used; ++lane)
             for (int t = 0; t < taps; ++t)
                 tap[t][lane] = from[lane * w.targetStep + (w.isTurned ? taps - 1 - t : t)];
         for (int j = 0; j < window; ++j)
@@ -102,22 +123,23 @@ static void winogradFilters(const Winograd<real> &w, long task)
             evaluate<window>(half + window * i, 1, whole + side * i, 1);
         scale(whole);
         for (int e = 0; e < elements; ++e)
-            *(Vector *)(to + e * w.sourceMaps * w.width + v) = whole[e];
+            *(Vector *)(to + e * maps * w.width + v) = whole[e];
     }
 }
 
 
-// Six lines of a sample with zeros around, the maps of a place as neighbours: (6, across, maps).
+// Lines of a sample, first .. first + number - 1, with the maps of a place as neighbours: to[line]
+// [place][map], or zeros for a line that the sample does not have. The steps are of `to`.
 template <class real>
-static void packSix(const Winograd<real> &w, const real *maps, long firstLine, long across,
-                    long roundMaps, real *packed)
+static void turnLines(const real *maps, const long *size, long numMaps, long first, long number,
+                      real *to, long lineStep, long placeStep)
 {
-    const long mapSize = w.size[0] * w.size[1];
-    memset(packed, 0, side * across * roundMaps * sizeof(real));
-    for (long i = 0; i < side; ++i)
-        if (firstLine + i >= 0 && firstLine + i < w.size[0])
-            turn(maps + (firstLine + i) * w.size[1], mapSize, w.sourceMaps, w.size[1],
-                 (const real *)0, packed + (i * across + w.pad[1]) * roundMaps, roundMaps);
+    for (long line = first; line < first + number; ++line, to += lineStep)
+        if (line >= 0 && line < size[0])
+            turn(maps + line * size[1], size[0] * size[1], numMaps, size[1], (const real *)0, to,
+                 placeStep);
+        else
+            memset(to, 0, size[1] * placeStep * sizeof(real));
 }
 
 
@@ -142,6 +164,32 @@ static void transformRow(const real *lines, long across, long squares, long maps
             for (int e = 0; e < elements; ++e)
                 *(Vector *)(to + e * step + square * maps + map) = x[e];
         }
+}
+
+
+// The rows of squares first .. end-1 of all samples: x[element][square][map], by way of `packed`,
+// six lines with zeros around.
+template <int window, class real>
+static void transformRows(const Images &images, const real *source, long first, long end,
+                          real *packed, real *x)
+{
+    const Cut<window, real> cut(images);
+    const long lineStep = cut.across * cut.roundMaps;
+    const long step = apart((end - first) * cut.squares, cut.roundMaps);
+    memset(packed, 0, side * lineStep * sizeof(real));
+    for (long row = first; row < end; ++row, x += cut.squares * cut.roundMaps)
+    {
+        // The last lines of a row of squares are the first ones of that below it.
+        const long kept = row > first && row % cut.down ? side - cut.places : 0;
+        memcpy(packed, packed + cut.places * lineStep, kept * lineStep * sizeof(real));
+        turnLines(source + row / cut.down * images.sourceMaps * images.size[0] * images.size[1],
+                  images.size, images.sourceMaps,
+                  row % cut.down * cut.places - images.pad[0] + kept, side - kept,
+                  packed + kept * lineStep + images.pad[1] * cut.roundMaps, lineStep,
+                  cut.roundMaps);
+        transformRow<window>(packed, cut.across, cut.squares, cut.roundMaps, x,
+                             step);
+    }
 }
 
 
@@ -171,57 +219,52 @@ static void restoreRow(const real *from, long step, long squares, long width, re
 // transformed numbers, `product` and `lines` room for the products and lines of the target.
 template <int window, int vectors, class real>
 static void winogradBlock(const Winograd<real> &w, long block, long first, long end, const real *x,
-                          long roundMaps, real *product, real *lines)
+                          real *product, real *lines)
 {
-    const long places = squareSide<window>, squares = parts(w.places[1], places);
-    const long down = parts(w.places[0], places);
-    const long all = (end - first) * squares, mapSize = w.places[0] * w.places[1];
+    const Images &images = w.images;
+    const Cut<window, real> cut(images);
+    const long all = (end - first) * cut.squares, step = apart(all, w.width);
+    const long mapSize = images.places[0] * images.places[1];
     const Tap here = {0, 0};
     for (int e = 0; e < elements; ++e)
         gatherRow<vectors>(
-            all, x + e * all * roundMaps, roundMaps, product + e * all * w.width, &here, 1l,
-            w.sourceMaps, 1l, w.packed + (block * elements + e) * w.sourceMaps * w.width, false);
+            all, x + e * apart(all, cut.roundMaps), cut.roundMaps, product + e * step, &here, 1l,
+            images.sourceMaps, 1l,
+            w.packed + (block * elements + e) * images.sourceMaps * w.width, false);
 
     for (long row = first; row < end; ++row)
     {
-        const long map = block * w.width, line = row % down * places;
-        real *target = w.target + (row / down * w.targetMaps + map) * mapSize;
-        restoreRow<squareSide<window>>(
-            product + (row - first) * squares * w.width, all * w.width, squares, w.width, lines);
-        for (long i = 0; i < places && line + i < w.places[0]; ++i)
-            turn(lines + i * squares * places * w.width, w.width, w.places[1],
-                 least(w.width, w.targetMaps - map), w.bias ? w.bias + map : 0,
-                 target + (line + i) * w.places[1], mapSize);
+        const long map = block * w.width, line = row % cut.down * cut.places;
+        real *target = w.target + (row / cut.down * images.targetMaps + map) * mapSize;
+        restoreRow<cut.places>(product + (row - first) * cut.squares * w.width, step, cut.squares,
+                               w.width, lines);
+        for (long i = 0; i < cut.places && line + i < images.places[0]; ++i)
+            turn(lines + i * cut.squares * cut.places * w.width, w.width, images.places[1],
+                 least(w.width, images.targetMaps - map), w.bias ? w.bias + map : 0,
+                 target + (line + i) * images.places[1], mapSize);
     }
 }
 
 
 template <int window, class real> static void winograd(const Winograd<real> &w, long task)
 {
-    const long lanes = Vectors<real>::lanes, places = squareSide<window>;
-    const long down = parts(w.places[0], places), squares = parts(w.places[1], places);
-    const long across = squares * places + window - 1;
-    const long roundMaps = (w.sourceMaps + lanes - 1) / lanes * lanes;
+    const Cut<window, real> cut(w.images);
     const long first = task * w.rowsOfTask;
-    const long end = least(first + w.rowsOfTask, w.samples * down), all = (end - first) * squares;
-    const long lineSize = squares * places * w.width;
-    real *x = (real *)scratch((elements * all * (roundMaps + w.width) + places * lineSize
-                               + side * across * roundMaps) * sizeof(real));
-    real *product = x + elements * all * roundMaps, *lines = product + elements * all * w.width;
-    real *packed = lines + places * lineSize;
+    const long end = least(first + w.rowsOfTask, w.images.samples * cut.down);
+    const long all = (end - first) * cut.squares;
+    const long sizeX = elements * apart(all, cut.roundMaps);
+    const long sizeProduct = elements * apart(all, w.width);
+    const long sizeLines = cut.places * cut.squares * cut.places * w.width;
+    real *x = (real *)scratch((sizeX + sizeProduct + sizeLines + side * cut.across * cut.roundMaps)
+                              * sizeof(real));
+    real *product = x + sizeX, *lines = product + sizeProduct;
 
-    for (long row = first; row < end; ++row)
-    {
-        const real *maps = w.source + row / down * w.sourceMaps * w.size[0] * w.size[1];
-        packSix(w, maps, row % down * places - w.pad[0], across, roundMaps, packed);
-        transformRow<window>(packed, across, squares, roundMaps,
-                             x + (row - first) * squares * roundMaps, all * roundMaps);
-    }
+    transformRows<window>(w.images, w.source, first, end, lines + sizeLines, x);
     for (long block = 0; block < w.blocks; ++block)
-        if (w.width == lanes)
-            winogradBlock<window, 1>(w, block, first, end, x, roundMaps, product, lines);
+        if (w.width == cut.lanes)
+            winogradBlock<window, 1>(w, block, first, end, x, product, lines);
         else
-            winogradBlock<window, 2>(w, block, first, end, x, roundMaps, product, lines);
+            winogradBlock<window, 2>(w, block, first, end, x, product, lines);
 }
 
 

@@ -7,25 +7,24 @@ template <class real> struct WinogradGrad
     const real *x, *grad;
     real *sums, *out;  // sums: (pieces, blocks, elements, source maps, width)
     double alpha, beta;  // out = alpha dw + beta out
-    long samples, sourceMaps, targetMaps, size[2], places[2], pad[2];
+    Images images;
     long width, blocks, blocksOfTask, pieces, rowsAtOnce;
 };
 
 
 // A row of squares of grad: to[element][square][map], elements `step` apart, by way of lines.
-template <int places, class real>
+template <int window, class real>
 static void transformGradRow(const WinogradGrad<real> &w, const real *grad, long maps, long line,
-                             long squares, real *lines, real *to, long step)
+                             real *lines, real *to, long step)
 {
     typedef typename Vectors<real>::Type Vector;
-    const long mapSize = w.places[0] * w.places[1], across = squares * places;
-    memset(lines, 0, places * across * w.width * sizeof(real));
-    for (long i = 0; i < places && line + i < w.places[0]; ++i)
-        turn(grad + (line + i) * w.places[1], mapSize, maps, w.places[1], (const real *)0,
-             lines + i * across * w.width, w.width);
+    const Cut<window, real> cut(w.images);
+    const long across = cut.squares * cut.places;
+    const int places = cut.places;
+    turnLines(grad, w.images.places, maps, line, places, lines, across * w.width, w.width);
 
-    for (long square = 0; square < squares; ++square)
-        for (long map = 0; map < w.width; map += Vectors<real>::lanes)
+    for (long square = 0; square < cut.squares; ++square)
+        for (long map = 0; map < w.width; map += cut.lanes)
         {
             const real *corner = lines + square * places * w.width + map;
             Vector y[places * places], half[places * side], whole[elements];
@@ -51,58 +50,54 @@ static void addSquares(const WinogradGrad<real> &w, const real *x, const real *g
     long steps[mostRows];
     for (long i = 0; i < mostRows; ++i)
         steps[i] = i;
-    for (int e = 0; e < elements; ++e, x += squares * roundMaps, grad += squares * w.width)
-        for (long map = 0; map < w.sourceMaps; map += mostRows)
+    const long maps = w.images.sourceMaps;
+    const long stepX = apart(squares, roundMaps), stepGrad = apart(squares, w.width);
+    for (int e = 0; e < elements; ++e, x += stepX, grad += stepGrad)
+        for (long map = 0; map < maps; map += mostRows)
             addProductsOf<mostRows, vectors>(
-                least(mostRows, w.sourceMaps - map), packing, x + map, (const long *)steps, grad,
-                (const long *)places, sums + (e * w.sourceMaps + map) * w.width);
+                least(mostRows, maps - map), packing, x + map, (const long *)steps, grad,
+                (const long *)places, sums + (e * maps + map) * w.width);
 }
 
 
 template <int window, class real>
 static void winogradGrad(const WinogradGrad<real> &w, long task)
 {
-    const long lanes = Vectors<real>::lanes, places = squareSide<window>;
-    const long down = parts(w.places[0], places), squares = parts(w.places[1], places);
-    const long across = squares * places + window - 1;
-    const long roundMaps = (w.sourceMaps + lanes - 1) / lanes * lanes;
+    const Images &images = w.images;
+    const Cut<window, real> cut(images);
     const long shares = parts(w.blocks, w.blocksOfTask);
     const long piece = task / shares, firstBlock = task % shares * w.blocksOfTask;
     const long endBlock = least(w.blocks, firstBlock + w.blocksOfTask);
-    const long rows = w.samples * down, end = rows * (piece + 1) / w.pieces;
-    const long most = w.rowsAtOnce * squares, blockSize = elements * w.sourceMaps * w.width;
-    const long linesSize = squares * places * places * w.width;
-    real *x = (real *)scratch((elements * most * (roundMaps + w.width) + linesSize
-                               + side * across * roundMaps) * sizeof(real));
-    real *grad = x + elements * most * roundMaps, *lines = grad + elements * most * w.width;
-    real *packed = lines + linesSize, *sums = w.sums + piece * w.blocks * blockSize;
+    const long rows = images.samples * cut.down, end = rows * (piece + 1) / w.pieces;
+    const long most = w.rowsAtOnce * cut.squares;
+    const long blockSize = elements * images.sourceMaps * w.width;
+    const long sizeX = elements * apart(most, cut.roundMaps);
+    const long sizeGrad = elements * apart(most, w.width);
+    const long sizeLines = cut.squares * cut.places * cut.places * w.width;
+    real *x = (real *)scratch((sizeX + sizeGrad + sizeLines + side * cut.across * cut.roundMaps)
+                              * sizeof(real));
+    real *grad = x + sizeX, *lines = grad + sizeGrad, *packed = lines + sizeLines;
+    real *sums = w.sums + piece * w.blocks * blockSize;
+    memset(lines, 0, sizeLines * sizeof(real));
     memset(sums + firstBlock * blockSize, 0, (endBlock - firstBlock) * blockSize * sizeof(real));
 
-    const Winograd<real> ahead = {
-        w.x, 0, 0, 0, 0, w.samples, w.sourceMaps, w.targetMaps, {w.size[0], w.size[1]},
-        {w.places[0], w.places[1]}, {w.pad[0], w.pad[1]}, 0, 0, 0, w.width, w.blocks, 0};
     for (long first = rows * piece / w.pieces; first < end; first += w.rowsAtOnce)
     {
-        const long number = least(w.rowsAtOnce, end - first), all = number * squares;
-        for (long row = first; row < first + number; ++row)
-        {
-            const real *maps = w.x + row / down * w.sourceMaps * w.size[0] * w.size[1];
-            packSix(ahead, maps, row % down * places - w.pad[0], across, roundMaps, packed);
-            transformRow<window>(packed, across, squares, roundMaps,
-                                 x + (row - first) * squares * roundMaps, all * roundMaps);
-        }
+        const long number = least(w.rowsAtOnce, end - first), all = number * cut.squares;
+        transformRows<window>(images, w.x, first, first + number, packed, x);
         for (long block = firstBlock; block < endBlock; ++block)
         {
-            const long map = block * w.width, maps = least(w.width, w.targetMaps - map);
+            const long map = block * w.width, maps = least(w.width, images.targetMaps - map);
             for (long row = first; row < first + number; ++row)
-                transformGradRow<squareSide<window>>(
-                    w, w.grad + (row / down * w.targetMaps + map) * w.places[0] * w.places[1], maps,
-                    row % down * places, squares, lines, grad + (row - first) * squares * w.width,
-                    all * w.width);
-            if (w.width == lanes)
-                addSquares<real, 1>(w, x, grad, all, roundMaps, sums + block * blockSize);
+                transformGradRow<window>(
+                    w, w.grad + (row / cut.down * images.targetMaps + map)
+                        * images.places[0] * images.places[1],
+                    maps, row % cut.down * cut.places, lines,
+                    grad + (row - first) * cut.squares * w.width, apart(all, w.width));
+            if (w.width == cut.lanes)
+                addSquares<real, 1>(w, x, grad, all, cut.roundMaps, sums + block * blockSize);
             else
-                addSquares<real, 2>(w, x, grad, all, roundMaps, sums + block * blockSize);
+                addSquares<real, 2>(w, x, grad, all, cut.roundMaps, sums + block * blockSize);
         }
     }
 }
@@ -114,18 +109,18 @@ static void winogradJoin(const WinogradGrad<real> &w, long task)
 {
     enum { taps = window * window };
     typedef typename Vectors<real>::Type Vector;
-    const long lanes = Vectors<real>::lanes, block = task / w.sourceMaps;
-    const long source = task % w.sourceMaps;
-    const long blockSize = elements * w.sourceMaps * w.width;
+    const long lanes = Vectors<real>::lanes, sourceMaps = w.images.sourceMaps;
+    const long block = task / sourceMaps, source = task % sourceMaps;
+    const long blockSize = elements * sourceMaps * w.width;
 
     for (long v = 0; v < w.width; v += lanes)
     {
-        const long map = block * w.width + v, maps = least(lanes, w.targetMaps - map);
+        const long map = block * w.width + v, maps = least(lanes, w.images.targetMaps - map);
         Vector sum[elements] = {}, half[side * window], tap[taps];
         for (long piece = 0; piece < w.pieces; ++piece)
             for (int e = 0; e < elements; ++e)
                 sum[e] += *(const Vector *)(w.sums + (piece * w.blocks + block) * blockSize
-                                            + (e * w.sourceMaps + source) * w.width + v);
+                                            + (e * sourceMaps + source) * w.width + v);
         scale(sum);
         for (int j = 0; j < side; ++j)
             collect<window>(sum + j, side, half + j, side);
@@ -134,7 +129,7 @@ static void winogradJoin(const WinogradGrad<real> &w, long task)
         for (long lane = 0; lane < maps; ++lane)
             for (int t = 0; t < taps; ++t)
             {
-                real *out = w.out + ((map + lane) * w.sourceMaps + source) * taps + t;
+                real *out = w.out + ((map + lane) * sourceMaps + source) * taps + t;
                 *out = (real)w.alpha * tap[t][lane] + (w.beta == 0 ? 0 : (real)w.beta * *out);
             }
     }
