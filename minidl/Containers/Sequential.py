@@ -17,7 +17,7 @@ class Sequential(Ordered):
 
     def __init__(self, name=None):
         super().__init__(name)
-        self.fused = {}  # {module: those behind it that it did in its own kernel in the last call}
+        self.units = []  # of the last call: (index, module, those behind it done in its kernel)
 
     def checkOrder(self, graph):
         """Refuses a module in place that would overwrite what others read, there or back."""
@@ -33,56 +33,46 @@ class Sequential(Ordered):
         The output, or that of `behind`, modules that the last one here does in its own kernel; of
         these an Add takes `added` as well.
         """
-        self.fused, index = {}, 0
-        while index < len(self.graph):
-            mod, isLast = self.graph[index], index == len(self.graph) - 1
-            followers = self.graph[index + 1:index + 3]
-            followers = behind if isLast else followers[:mod.fusable(followers)]
+        self.units, index, last = [], 0, len(self.graph) - 1
+        while index <= last:
+            mod, followers = self.graph[index], behind
+            if index < last:
+                followers = self.graph[index + 1:index + 3]
+                followers = followers[:mod.fusable(followers)]
             try:
-                data = mod.callFused(data, followers, added if isLast else None) if followers \
-                    else mod(data)
+                data = mod(data) if not followers else mod.callFused(
+                    data, followers, added if index == last else None)
             except ModuleError as error:
                 raise self.inside(index, error) from error
-            if followers and not isLast:
-                self.fused[mod] = followers
-                index += len(followers)
-            index += 1
+            self.units.append((index, mod, followers))
+            index += 1 if index == last else 1 + len(followers)
         return data
 
     def backward(self, grad, updParamGrads=True, updGrad=True, scale=1.0, momentum=1.0):
         if self.__dict__.get("data", self) is None:
             self.fail("backward needs a call with data first")
         momentum = self.momentumLeft(momentum, updParamGrads)
-        self.runBack(grad, (), updParamGrads, updGrad, scale, momentum)
+        self.runBack(grad, updParamGrads, updGrad, scale, momentum)
 
-    def runBack(self, grad, behind, updParamGrads, updGrad, scale, momentum):
+    def runBack(self, grad, updParamGrads, updGrad, scale, momentum):
         """Backward of `run`; returns the gradient of `added`."""
-        self.grad, addedgrad = None, None
-        first, end = 0 if updGrad else self.firstTrained(), len(self.graph)
-        while end > first:
-            index, followers = self.unitBefore(end)
-            isLast, mod = end == len(self.graph), self.graph[index]
-            followers = behind if isLast and behind else followers
+        self.grad, addedgrad, last = None, None, len(self.graph) - 1
+        first = 0 if updGrad else self.firstTrained()
+        for index, mod, followers in reversed(self.units):
+            if index + len(followers) < first:
+                break
             how = updParamGrads, updGrad or index > first, scale, momentum
             try:
-                if followers:
-                    given = mod.backwardFused(grad, followers, *how)
-                    addedgrad = given if isLast else addedgrad
-                else:
+                if not followers:
                     mod.backward(grad, *how)
+                else:
+                    given = mod.backwardFused(grad, followers, *how)
+                    addedgrad = given if index == last else addedgrad
             except ModuleError as error:
                 raise self.inside(index, error) from error
-            grad, end = mod.grad, index
+            grad = mod.grad
         self.grad = grad if updGrad else None
         return addedgrad
-
-    def unitBefore(self, end):
-        """(index of a module, those behind it up to `end` that it did in its own kernel)"""
-        for index in range(max(end - 3, 0), end - 1):
-            followers = self.graph[index + 1:end]
-            if self.fused.get(self.graph[index]) == followers:
-                return index, followers
-        return end - 1, ()
 
     # As part of a container that joins this one's last module with what is behind this one
 
@@ -98,7 +88,7 @@ class Sequential(Ordered):
 
     def backwardFused(self, grad, followers, updParamGrads=True, updGrad=True, scale=1.0,
                       momentum=1.0):
-        return self.runBack(grad, followers, updParamGrads, updGrad, scale, momentum)
+        return self.runBack(grad, updParamGrads, updGrad, scale, momentum)
 
     def firstTrained(self):
         """The index of the first module with parameters, or the number of modules."""

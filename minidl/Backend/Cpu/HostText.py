@@ -6,8 +6,10 @@ realNames = {"f": "float", "d": "double"}  # what `real` may be, by numpy's lett
 blockColumns = 64  # columns of a matrix that a block takes: four vector registers of float32
 
 # Sums may be taken in any order, so that they are taken in vectors; NaN and Inf keep their meaning.
-# A twin says itself in which order it sums.
+# A twin says itself in which order it sums, and rounds each product: whether compilers join it with
+# a sum differs from place to place, and what is done together must have the bits of single calls.
 sumFlags = ["-fassociative-math", "-fno-signed-zeros", "-freciprocal-math"]
+twinFlags = ["-ffp-contract=off"]
 twinHeaders = "Host", "Cpu/Vectors", "Cpu/Walks", "Cpu/Phases", "Cpu/Ramp"
 
 
@@ -42,7 +44,7 @@ def twinText(file, real):
         f'#line 1 "{file.stem}.cpp"',
         twinPath(file).read_text(),
         *(wholeCall(name, arguments) for name, arguments in file.declarations.items()),
-    ]), []
+    ]), twinFlags
 
 
 def types(real):
