@@ -10,7 +10,7 @@ blockColumns = 64  # columns of a matrix that a block takes: four vector registe
 # a sum differs from place to place, and what is done together must have the bits of single calls.
 sumFlags = ["-fassociative-math", "-fno-signed-zeros", "-freciprocal-math"]
 twinFlags = ["-ffp-contract=off"]
-twinHeaders = "Host", "Cpu/Vectors", "Cpu/Walks", "Cpu/Phases", "Cpu/Ramp"
+twinHeaders = "Host", "Cpu/Vectors", "Cpu/Walks", "Cpu/Phases", "Cpu/Ramp", "Cpu/Windows"
 
 
 def hostText(file, real):

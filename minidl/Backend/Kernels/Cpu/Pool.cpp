@@ -1,173 +1,6 @@
-// The tuned twin of Pool.cu, which has the formulas. A vector holds neighbours of a row, whatever
-// the size and stride of a window.
-
-struct Seen { int first, end; };  // places that see an element
-
-struct Axis
-{
-    int size, window, places, stride, pad;
-
-    // Place p sees the elements begin(p) .. end(p) - 1.
-    int begin(int p) const { return max(p * stride - pad, 0); }
-    int end(int p) const { return min(p * stride - pad + window, size); }
-    int seen(int p) const { return end(p) - begin(p); }
-
-    Seen placesOf(int i) const
-    {
-        const int first = i + pad < window ? 0 : (i + pad - window) / stride + 1;
-        return {first, min((i + pad) / stride + 1, places)};
-    }
-};
-
-struct Pool
-{
-    Axis a0, a1, a2;
-
-    long lines() const { return (long)a0.size * a1.size; }
-    long size() const { return lines() * a2.size; }
-    long places() const { return (long)a0.places * a1.places * a2.places; }
-};
-
-#define POOL \
-    const Pool pool = { \
-        {size0, window0, places0, stride0, pad0}, {size1, window1, places1, stride1, pad1}, \
-        {size2, window2, places2, stride2, pad2}}; \
-    const long planes = gridDim.x;
-
-enum { mostBlocks = 64 };
+// The tuned twin of Pool.cu, which has the formulas; Windows.h has how windows move.
 
 typedef int Places __attribute__((vector_size(width * sizeof(int))));
-
-// What windows have in a row: so many elements, so many steps apart.
-struct AnyRow { int window, stride; };
-template <int window_, int stride_> struct Row
-{
-    static constexpr int window = window_, stride = stride_;
-};
-
-// work(row) for the row of a pool's windows; the most frequent ones are compiled for themselves.
-template <class Work>
-static inline void withRow(const Axis &a, const Work &work)
-{
-    if (a.window == 2 && a.stride == 2)
-        work(Row<2, 2>());
-    else if (a.window == 3 && a.stride == 2)
-        work(Row<3, 2>());
-    else if (a.window == 3 && a.stride == 1)
-        work(Row<3, 1>());
-    else
-        work(AnyRow{a.window, a.stride});
-}
-
-// take(numbers, t) for each element t of the rows of `width` neighbouring places, the first of
-// which begins at x; reads less than width * stride + window numbers.
-template <class Row, class Take>
-WORD void overTaps(const real *x, Row row, const Take &take)
-{
-    if (row.stride == 1)
-        for (int t = 0; t < row.window; ++t)
-            take(load(x + t, Whole()), t);
-    else if (row.stride == 2)
-        for (int t = 0; t < row.window; t += 2)
-        {
-            const Vector low = load(x + t, Whole()), high = load(x + t + width, Whole());
-            take(everySecond(low, high, 0), t);
-            if (t + 1 < row.window)
-                take(everySecond(low, high, 1), t + 1);
-        }
-    else
-        for (int t = 0; t < row.window; ++t)
-        {
-            Vector v;
-            for (int i = 0; i < width; ++i)
-                v[i] = x[t + i * row.stride];
-            take(v, t);
-        }
-}
-
-
-// The lines of a plane with what is outside of their ends, and room for what vectors see beyond.
-// Where neither is needed, as inside of a tensor without padding, the plane itself serves.
-struct Lines
-{
-    const real *x;
-    long length;
-    Scratch<real> copies;
-
-    Lines(const Pool &pool, const real *plane, bool isLast, real outside) :
-        x(plane), length(pool.a2.size),
-        copies(isDirect(pool, isLast) ? 0 : pool.lines() * padded(pool.a2) + reach(pool.a2))
-    {
-        if (isDirect(pool, isLast))
-            return;
-        length = padded(pool.a2);
-        for (long i = 0; i < pool.lines() * length + reach(pool.a2); ++i)
-            copies[i] = outside;
-        for (long line = 0; line < pool.lines(); ++line)
-            for (long i = 0; i < pool.a2.size; ++i)
-                copies[line * length + pool.a2.pad + i] = x[line * pool.a2.size + i];
-        x = &copies[0];
-    }
-
-    static long reach(const Axis &a) { return (long)width * a.stride + a.window; }
-    static long padded(const Axis &a) { return a.size + 2l * a.pad; }
-    static bool isDirect(const Pool &pool, bool isLast)
-    {
-        return pool.a2.pad == 0 && !isLast && pool.size() >= reach(pool.a2);
-    }
-};
-
-// `width` neighbouring places (p0, p1, p2), ... of a plane, whose numbers are y[at], ...; so many
-// of them are in the line, and so many in the plane.
-struct Part
-{
-    int p0, p1, p2;
-    long at;
-    int inLine, inPlane;
-};
-
-// work(row, lines, part) for all places.
-template <class Work>
-static inline void overPlaces(
-    const Pool &pool, long planes, const real *x, real outside, const Work &work)
-{
-    overBlocks(planes, [&](long plane)
-    {
-        const Lines lines(pool, x + plane * pool.size(), plane == planes - 1, outside);
-        withRow(pool.a2, [&](auto row)
-        {
-            const int places = pool.a2.places;
-            long at = plane * pool.places(), end = at + pool.places();
-            for (int p0 = 0; p0 < pool.a0.places; ++p0)
-                for (int p1 = 0; p1 < pool.a1.places; ++p1)
-                    for (int p2 = 0, n; p2 < places; p2 += n, at += n)
-                    {
-                        n = min(places - p2, width);
-                        work(row, lines, Part{p0, p1, p2, at, n, (int)least(end - at, width)});
-                    }
-        });
-    });
-}
-
-// take(numbers, i) for what a part's places see; the first one's number is x[i].
-template <class Row, class Take>
-WORD void overWindow(
-    const Pool &pool, Row row, const Lines &lines, const Part &part, const Take &take)
-{
-    const int first = part.p2 * row.stride;
-    for (int i0 = pool.a0.begin(part.p0); i0 < pool.a0.end(part.p0); ++i0)
-        for (int i1 = pool.a1.begin(part.p1); i1 < pool.a1.end(part.p1); ++i1)
-        {
-            const int line = i0 * pool.a1.size + i1, i = line * pool.a2.size + first - pool.a2.pad;
-            overTaps(lines.x + line * lines.length + first, row, [&](Vector v, int t) ALWAYS_INLINE
-            {
-                take(v, i + t);
-            });
-        }
-}
-
-
-// Numbers of places that are not in the line are overwritten by the next one's.
 
 __global__ void maxPool(
     const real *x,
@@ -178,22 +11,24 @@ __global__ void maxPool(
 {
     POOL
     const real outside = -1 / (real)0;
-    overPlaces(pool, planes, x, outside, [&](auto row, const Lines &lines, const Part &part)
+    overPlaces(pool, planes, x, outside, [=](auto row, const Lines &lines, const Part &part)
     {
-        const Mask steps = laneNumbers() * row.stride;
-        const Mask column = steps + (part.p2 * row.stride - pad2);
-        const int line = pool.a0.begin(part.p0) * size1 + pool.a1.begin(part.p1);
-        Vector best = everywhere(outside);
-        Mask at = (column < 0 ? 0 : column) + line * size2;
-        overWindow(pool, row, lines, part, [&](Vector v, int i) ALWAYS_INLINE
+        Vector best = {};
+        Mask at = {};
+        overWindow(row, lines, part, [&](Vector v, int i, bool isFirst) ALWAYS_INLINE
         {
-            const Mask isMore = (v > best) | (v != v);
-            best = isMore ? v : best;
-            at = isMore ? steps + i : at;
+            const Mask isLess = ~(v > best) & (v == v);
+            best = isFirst ? v : isLess ? best : v;
+            at = isFirst ? Mask{} + i : isLess ? at : Mask{} + i;
         });
+        // Where all is -inf, a place has begun with what is outside.
+        const Mask column = laneNumbers() * row.stride + (part.p2 * row.stride - pad2);
+        at = inOrder(row, at);
+        at = at < -column ? -column : at;
+        at += column + (part.lines0.first * size1 + part.lines1.first) * size2;
         const Places places = __builtin_convertvector(at, Places);
-        store(y + part.at, Few{part.inPlane}, best);
-        copy(mask + part.at, (const int *)&places, part.inPlane);
+        store(y + part.at, Few{part.inBlock}, inOrder(row, best));
+        copy(mask + part.at, (const int *)&places, part.inBlock);
     });
 }
 
@@ -205,15 +40,15 @@ __global__ void avgPool(
     int pad0, int pad1, int pad2, int includePad)
 {
     POOL
-    overPlaces(pool, planes, x, 0, [&](auto row, const Lines &lines, const Part &part)
+    overPlaces(pool, planes, x, 0, [=](auto row, const Lines &lines, const Part &part)
     {
         Vector sum = {}, counts = everywhere(window0 * window1 * window2);
-        overWindow(pool, row, lines, part, [&](Vector v, int) ALWAYS_INLINE { sum += v; });
-        const int others = pool.a0.seen(part.p0) * pool.a1.seen(part.p1);
+        overWindow(row, lines, part, [&](Vector v, int, bool) ALWAYS_INLINE { sum += v; });
+        const int others = part.lines0.number() * part.lines1.number();
         if (!includePad)
-            for (int lane = 0; lane < part.inLine; ++lane)
+            for (int lane = 0; lane < part.inRow; ++lane)
                 counts[lane] = others * pool.a2.seen(part.p2 + lane);
-        store(y + part.at, Few{part.inPlane}, sum / counts);
+        store(y + part.at, Few{part.inBlock}, inOrder(row, sum) / counts);
     });
 }
 
@@ -226,14 +61,18 @@ __global__ void maxPoolBackward(
     int pad0, int pad1, int pad2)
 {
     POOL
-    overBlocks(planes, [&](long plane)
+    overPlanes(pool, planes, [=](long firstPlane, long endPlane)
     {
-        real *to = xGrad + plane * pool.size();
-        const long first = plane * pool.places();
-        __builtin_memset(to, 0, pool.size() * sizeof(real));
-        for (long p = first; p < first + pool.places(); ++p)
-            if ((unsigned)mask[p] < (unsigned)pool.size())  // else somebody has changed the mask
-                to[mask[p]] += grad[p];
+        for (long plane = firstPlane; plane < endPlane; ++plane)
+        {
+            real *to = xGrad + plane * pool.size();
+            const long first = plane * pool.places(), end = first + pool.places();
+            const unsigned size = pool.size();
+            __builtin_memset(to, 0, size * sizeof(real));
+            for (long p = first; p < end; ++p)
+                if ((unsigned)mask[p] < size)  // else somebody has changed the mask
+                    to[mask[p]] += grad[p];
+        }
     });
 }
 
@@ -336,12 +175,11 @@ __global__ void avgPoolBackward(
 {
     POOL
     const Means means(pool, planes, includePad);
-    const long blocks = least(planes, mostBlocks);
-    overBlocks(blocks, [&](long block)
+    overPlanes(pool, planes, [&](long first, long end)
     {
         Scratch<real> sums(means.room());
         __builtin_memset(&sums[0], 0, means.room() * sizeof(real));
-        for (long plane = planes * block / blocks; plane < planes * (block + 1) / blocks; ++plane)
+        for (long plane = first; plane < end; ++plane)
         {
             means.sumLines(grad, plane * pool.places(), &sums[0]);
             means.sumAlong(&sums[0], xGrad + plane * pool.size());

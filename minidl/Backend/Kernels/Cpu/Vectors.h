@@ -69,31 +69,52 @@ WORD Mask laneNumbers()
     return numbers;
 }
 
-// Every second number of two vectors, from number `first` on.
-WORD Vector everySecond(Vector low, Vector high, int first)
+// Lane i becomes number from[i] of `low` or, beyond its end, of `high`.
+template <class Any>
+WORD Any shuffled(Any low, Any high, Mask from)
 {
 #if defined(__clang__)
-    Vector v;
-    for (int i = 0; i < width / 2; ++i)
-        v[i] = low[2 * i + first], v[width / 2 + i] = high[2 * i + first];
+    Any v;
+    for (int i = 0; i < width; ++i)
+        v[i] = from[i] < width ? low[from[i]] : high[from[i] - width];
     return v;
 #else
-    return __builtin_shuffle(low, high, 2 * laneNumbers() + first);
+    return __builtin_shuffle(low, high, from);
 #endif
+}
+
+enum { shuffleSize = 16 / sizeof(real) };  // numbers that registers shuffle most cheaply
+
+// Every second number of two vectors, from number `first` on, in an order that `sorted` undoes:
+// each 16 bytes are those that come from the same 16 bytes of `low`, then of `high`.
+WORD Vector everySecond(Vector low, Vector high, int first)
+{
+    Mask from;
+    for (int i = 0; i < width; ++i)
+    {
+        const int start = i / shuffleSize * shuffleSize, n = 2 * (i - start);
+        from[i] = start + (n < shuffleSize ? n : width + n - shuffleSize) + first;
+    }
+    return shuffled(low, high, from);
+}
+
+template <class Any>
+WORD Any sorted(Any v)
+{
+    Mask from;
+    for (int i = 0; i < width; ++i)
+    {
+        const int n = 2 * i % width, start = n / shuffleSize * shuffleSize;
+        from[i] = start + (n - start + (2 * i < width ? 0 : shuffleSize)) / 2;
+    }
+    return shuffled(v, v, from);
 }
 
 // Half of a vector's numbers, from number `first` on, with zeros between them.
 WORD Vector betweenZeros(Vector v, int first)
 {
-#if defined(__clang__)
-    Vector spread = {};
-    for (int i = 0; i < width / 2; ++i)
-        spread[2 * i] = v[first + i];
-    return spread;
-#else
     const Mask numbers = laneNumbers();
-    return __builtin_shuffle(v, Vector{}, first + numbers / 2 + (numbers & 1) * (int)width);
-#endif
+    return shuffled(v, Vector{}, first + numbers / 2 + (numbers & 1) * (int)width);
 }
 
 
