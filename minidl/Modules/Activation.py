@@ -99,3 +99,9 @@ class Activation(Module):
         part = result.reshape(-1)[self.slc]
         part[...] = function(part.copy())
         return result
+
+
+def isRelu(module):
+    """Whether that is what a module computes, of all elements."""
+    # A subclass may compute something else.
+    return type(module) is Activation and module.activation is relu and module.slc is None

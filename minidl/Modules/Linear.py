@@ -3,7 +3,7 @@ import numpy as np
 from minidl.Backend import gpuarray
 from minidl.Backend.Ops import Vector
 from minidl.Backend.Ops.MatMul import matMul
-from minidl.Modules.Activation import Activation, relu
+from minidl.Modules.Activation import isRelu
 from minidl.Modules.Affine import Affine
 from minidl.Modules.BatchNorm import BatchNorm
 from minidl.Modules.InitScheme import createTensorWithScheme
@@ -51,9 +51,8 @@ class Linear(Affine, Module):
         self.data = matMul(data, self.W, bias=self.b, transB=self.transpose)
 
     def fusable(self, followers):
-        # A subclass of either may compute something else.
-        return int(type(self) is Linear and len(followers) > 0 and type(followers[0]) is Activation
-                   and followers[0].activation is relu and followers[0].slc is None)
+        # A subclass may compute something else.
+        return int(type(self) is Linear and len(followers) > 0 and isRelu(followers[0]))
 
     def updateFused(self, data, followers, added=None):
         follower, = followers

@@ -1,4 +1,5 @@
 from minidl.Backend.Ops import Pool as Ops
+from minidl.Modules.Activation import isRelu
 from minidl.Modules.PoolND import PoolND
 
 
@@ -27,7 +28,43 @@ class MaxPoolND(PoolND):
         self.data, self.mask = Ops.maxPool(data, self.geometry(data.shape))
 
     def updateGrad(self, grad):
-        self.grad = Ops.maxPoolBackward(grad, self.mask, self.geometry(self.inData.shape))
+        self.grad = self.gradient(grad)
+
+    def gradient(self, grad, relued=None):
+        return Ops.maxPoolBackward(grad, self.mask, self.geometry(self.inData.shape), relued)
+
+    # With a relu behind it
+
+    def fusable(self, followers):
+        # A subclass of the user's may compute something else.
+        isOwn = (type(self).updateData is MaxPoolND.updateData
+                 and type(self).updateGrad is MaxPoolND.updateGrad)
+        return int(isOwn and len(followers) > 0 and isRelu(followers[0]))
+
+    def updateFused(self, data, followers, added=None):
+        follower, = followers
+        follower.data, self.mask = Ops.maxPool(data, self.geometry(data.shape), relu=True)
+        if follower.inplace:
+            self.data = follower.data
+        else:
+            self.later("data", self.maxima)
+        follower.later("inData", lambda: self.data)
+
+    def maxima(self):
+        """The output without the relu of the last call."""
+        return Ops.maxPool(self.inData, self.geometry(self.inData.shape))[0]
+
+    def backwardFused(self, grad, followers, updParamGrads=True, updGrad=True, scale=1.0,
+                      momentum=0.0):
+        follower, = followers
+        grad = self.accept(grad, "grad", self.checkGradShape, self.checkGradType)
+        follower.later("grad", lambda: follower.gradFrom(grad))
+        self.grad = self.gradient(grad, follower.data) if updGrad else None
+
+    def checkGradShape(self, shape):
+        # Not self.data, which may be put off.
+        if shape != self.mask.shape:
+            self.fail(f"grad must have the shape of data {self.mask.shape}, got {shape}")
 
     def reset(self):
         super().reset()

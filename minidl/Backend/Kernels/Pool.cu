@@ -73,7 +73,8 @@ __device__ void takeRow(const real *x, int start, int i, int side, accum &best, 
 }
 
 __device__ void maxOfSquares(
-    const real *x, real *y, int *mask, Axis a1, Axis a2, Span rows, Span columns, int side)
+    const real *x, real *y, int *mask, Axis a1, Axis a2, Span rows, Span columns, int side,
+    bool relu)
 {
     if (columns.number == 0)
         return;
@@ -86,18 +87,19 @@ __device__ void maxOfSquares(
         takeRow(x, start + a2.size, 2 * column, side, best, at);
         if (side == 3)
             takeRow(x, start + 2 * a2.size, 2 * column, side, best, at);
-        (y + first)[column] = best;
+        (y + first)[column] = relu && best < 0 ? 0 : best;
         (mask + first)[column] = at;
     }
 }
 
-// y = max of what a place sees; mask = its index in the plane.
+// y = max of what a place sees, and with `relu` the larger of that and 0; mask = the index of the
+// max in the plane.
 __global__ void maxPool(
     const real *x,
     real *y, int *mask,
     int size0, int size1, int size2, int window0, int window1, int window2,
     int places0, int places1, int places2, int stride0, int stride1, int stride2,
-    int pad0, int pad1, int pad2)
+    int pad0, int pad1, int pad2, int relu)
 {
     AXES
     int plane = blockIdx.x, places = places0 * places1 * places2, side = sideOf(a0, a1, a2);
@@ -107,9 +109,9 @@ __global__ void maxPool(
 
     Span rows = wholePlaces(a1), columns = wholePlaces(a2);
     if (side == 2)
-        maxOfSquares(x, y, mask, a1, a2, rows, columns, 2);
+        maxOfSquares(x, y, mask, a1, a2, rows, columns, 2, relu);
     else if (side == 3)
-        maxOfSquares(x, y, mask, a1, a2, rows, columns, 3);
+        maxOfSquares(x, y, mask, a1, a2, rows, columns, 3, relu);
     else
         rows.number = 0;
     if (rows.number * columns.number == places)
@@ -130,7 +132,7 @@ __global__ void maxPool(
                     int i = (i0 * size1 + i1) * size2 + i2;
                     takeMax(x[i], i, best, at);
                 }
-        y[line * places2 + p2] = best;
+        y[line * places2 + p2] = relu && best < 0 ? 0 : best;
         mask[line * places2 + p2] = at;
     }
 }
@@ -166,46 +168,56 @@ __global__ void avgPool(
 // Backward: dx = sum over the places that see it of
 //
 //     dy / count, for means          dy where it is the maximum, for maxima, which have a mask
+//
+// and, with relu, where y > 0.
+
+struct Given
+{
+    const real *grad;
+    const int *mask;  // 0 for means
+    const real *out;  // y; 0 without relu
+};
 
 // What place start + p gives to element i of x, before the division.
-__device__ accum given(const real *grad, const int *mask, int start, int p, int i)
+__device__ accum given(Given from, int start, int p, int i)
 {
-    accum g = (grad + start)[p];
-    return mask == 0 || (mask + start)[p] == i ? g : 0;
+    accum g = (from.grad + start)[p];
+    bool isMax = from.mask == 0 || (from.mask + start)[p] == i;
+    return isMax && (from.out == 0 || (from.out + start)[p] > 0) ? g : 0;
 }
 
 // Element 2 q + r, counted from the beginning of the padding, is seen by place q and, if windows
 // overlap and r = 0, by q - 1; on both axes. The four elements of a q have a loop each: in one the
 // compiler would see that no two of them equal the same mask, and make branches of that.
 __device__ void quarterOfSquares(
-    const real *grad, const int *mask, real *xGrad, Axis a1, Axis a2, Span rows, Span columns,
+    Given from, real *xGrad, Axis a1, Axis a2, Span rows, Span columns,
     accum share, int r1, int r2, bool withAbove, bool withLeft)
 {
     ROW_LOOP(row, column, rows.number, columns.number)
     {
         int start = (2 * (rows.first + row) + r1 - a1.pad) * a2.size + 2 * columns.first - a2.pad;
         int first = (rows.first + row) * a2.places + columns.first, i = start + r2 + 2 * column;
-        accum sum = given(grad, mask, first, column, i);
+        accum sum = given(from, first, column, i);
         if (withLeft)
-            sum += given(grad, mask, first - 1, column, i);
+            sum += given(from, first - 1, column, i);
         if (withAbove)
-            sum += given(grad, mask, first - a2.places, column, i);
+            sum += given(from, first - a2.places, column, i);
         if (withAbove && withLeft)
-            sum += given(grad, mask, first - a2.places - 1, column, i);
+            sum += given(from, first - a2.places - 1, column, i);
         (xGrad + start + r2)[2 * column] = share * sum;
     }
 }
 
 __device__ void squaresBackward(
-    const real *grad, const int *mask, real *xGrad, Axis a1, Axis a2, Span rows, Span columns,
+    Given from, real *xGrad, Axis a1, Axis a2, Span rows, Span columns,
     accum share, bool overlap)
 {
     if (columns.number == 0)
         return;
-    quarterOfSquares(grad, mask, xGrad, a1, a2, rows, columns, share, 0, 0, overlap, overlap);
-    quarterOfSquares(grad, mask, xGrad, a1, a2, rows, columns, share, 0, 1, overlap, false);
-    quarterOfSquares(grad, mask, xGrad, a1, a2, rows, columns, share, 1, 0, false, overlap);
-    quarterOfSquares(grad, mask, xGrad, a1, a2, rows, columns, share, 1, 1, false, false);
+    quarterOfSquares(from, xGrad, a1, a2, rows, columns, share, 0, 0, overlap, overlap);
+    quarterOfSquares(from, xGrad, a1, a2, rows, columns, share, 0, 1, overlap, false);
+    quarterOfSquares(from, xGrad, a1, a2, rows, columns, share, 1, 0, false, overlap);
+    quarterOfSquares(from, xGrad, a1, a2, rows, columns, share, 1, 1, false, false);
 }
 
 // The q all of whose elements are seen by whole windows only, and these elements.
@@ -223,15 +235,15 @@ __device__ Span elementsOf(Axis a, Span pairs)
 
 // For one plane; means have mask = 0.
 __device__ void poolBackward(
-    const real *grad, const int *mask, real *xGrad, Axis a0, Axis a1, Axis a2, bool includePad)
+    Given from, real *xGrad, Axis a0, Axis a1, Axis a2, bool includePad)
 {
     int side = sideOf(a0, a1, a2);
-    accum share = mask ? 1 : (accum)1 / (a0.window * a1.window * a2.window);
+    accum share = from.mask ? 1 : (accum)1 / (a0.window * a1.window * a2.window);
     Span rows = wholePairs(a1), columns = wholePairs(a2);
     if (side == 2)
-        squaresBackward(grad, mask, xGrad, a1, a2, rows, columns, share, false);
+        squaresBackward(from, xGrad, a1, a2, rows, columns, share, false);
     else if (side == 3)
-        squaresBackward(grad, mask, xGrad, a1, a2, rows, columns, share, true);
+        squaresBackward(from, xGrad, a1, a2, rows, columns, share, true);
     else
         rows.number = 0;
     rows = elementsOf(a1, rows);
@@ -251,7 +263,7 @@ __device__ void poolBackward(
                 for (int p2 = s2.first; p2 < s2.first + s2.number; ++p2)
                 {
                     int p = (p0 * a1.places + p1) * a2.places + p2;
-                    accum g = given(grad, mask, 0, p, line * a2.size + i2);
+                    accum g = given(from, 0, p, line * a2.size + i2);
                     sum += includePad ? share * g : g / (
                         seenFrom(a0, p0).number * seenFrom(a1, p1).number
                         * seenFrom(a2, p2).number);
@@ -261,16 +273,17 @@ __device__ void poolBackward(
 }
 
 __global__ void maxPoolBackward(
-    const real *grad, const int *mask,
+    const real *grad, const int *mask, const real *y,
     real *xGrad,
     int size0, int size1, int size2, int window0, int window1, int window2,
     int places0, int places1, int places2, int stride0, int stride1, int stride2,
-    int pad0, int pad1, int pad2)
+    int pad0, int pad1, int pad2, int relu)
 {
     AXES
     int first = blockIdx.x * places0 * places1 * places2;
     xGrad += blockIdx.x * size0 * size1 * size2;
-    poolBackward(grad + first, mask + first, xGrad, a0, a1, a2, true);
+    Given from = {grad + first, mask + first, relu ? y + first : 0};
+    poolBackward(from, xGrad, a0, a1, a2, true);
 }
 
 __global__ void avgPoolBackward(
@@ -283,5 +296,6 @@ __global__ void avgPoolBackward(
     AXES
     grad += blockIdx.x * places0 * places1 * places2;
     xGrad += blockIdx.x * size0 * size1 * size2;
-    poolBackward(grad, 0, xGrad, a0, a1, a2, includePad);
+    Given from = {grad, 0, 0};
+    poolBackward(from, xGrad, a0, a1, a2, includePad);
 }

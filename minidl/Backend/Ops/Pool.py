@@ -14,17 +14,22 @@ from minidl.Backend.KernelFile import KernelFile
 kernels = KernelFile("Pool")
 
 
-def maxPool(data, g):
-    """(maxima, mask): the maximum of each place, and its int32 index in its map."""
+def maxPool(data, g, relu=False):
+    """
+    (out, mask): the maximum of each place, or the larger of that and 0 if relu, and the maximum's
+    int32 index in its map.
+    """
     out, mask = empty(g.outShape, data.dtype), empty(g.outShape, np.int32)
-    kernels.maxPool(planes(g), data, out, mask, *sizes(g))
+    kernels.maxPool(planes(g), data, out, mask, *sizes(g), relu)
     return out, mask
 
 
-def maxPoolBackward(grad, mask, g):
-    """dL/d(data) for grad = dL/d(maxima)"""
+def maxPoolBackward(grad, mask, g, out=None):
+    """dL/d(data) for grad = dL/d(out), with the `out` of maxPool if that had relu"""
     ingrad = empty(g.dataShape, grad.dtype)
-    kernels.maxPoolBackward(planes(g), grad, mask, ingrad, *sizes(g))
+    # What is not there, no kernel touches: any array can stand in its place.
+    arrays = grad, mask, grad if out is None else out, ingrad
+    kernels.maxPoolBackward(planes(g), *arrays, *sizes(g), out is not None)
     return ingrad
 
 

@@ -10,7 +10,9 @@ from tests.BatchNormTwins import check, everyReal, plainKernels
 from tests.Windows import everyWindow, perAxis
 
 wide = pytest.mark.parametrize("shape, size, stride, pad", [  # rows of several vectors
-    ((1, 1, 2), 2, 2, 0), ((3, 2, 31), 2, 2, 0), ((2, 1, 131), 3, 1, 1), ((70, 1, 7), 3, 2, 1),
+    ((1, 1, 2), 2, 2, 0), ((9, 40, 5, 13), 3, 2, 0), ((130, 3, 10, 10), 2, 2, 0),
+    ((2, 30, 27, 27), 2, 2, 0), ((40, 5, 1, 26), (1, 2), (1, 2), 0),
+    ((3, 2, 31), 2, 2, 0), ((2, 1, 131), 3, 1, 1), ((70, 1, 7), 3, 2, 1),
     ((2, 3, 26, 26), 2, 2, 0), ((5, 4, 10, 10), 2, 2, 0), ((1, 2, 29, 97), 3, 1, 1),
     ((2, 2, 5, 67), 3, 2, 1), ((2, 2, 33, 35), 3, 2, 0), ((1, 3, 9, 83), 5, 3, 2),
     ((2, 1, 40, 41), 7, 1, 3), ((1, 2, 6, 100), (1, 4), (2, 5), (0, 3)),
@@ -33,7 +35,9 @@ def results(x, g, grads):
     """The outputs, the mask and the gradients of all pools, as host arrays."""
     data, grad = gpuarray.to_gpu(x), gpuarray.to_gpu(grads)
     maxima, mask = Pool.maxPool(data, g)
-    found = [maxima, mask, Pool.maxPoolBackward(grad, mask, g)]
+    relued, _ = Pool.maxPool(data, g, relu=True)
+    found = [maxima, relued, mask, Pool.maxPoolBackward(grad, mask, g),
+             Pool.maxPoolBackward(grad, mask, g, relued)]
     for includePad in (True, False):
         found += [Pool.avgPool(data, g, includePad), Pool.avgPoolBackward(grad, g, includePad)]
     return [array.get() for array in found]
@@ -43,9 +47,9 @@ def compare(monkeypatch, plain, x, g, grads):
     found = results(x, g, grads)
     monkeypatch.setattr(Pool, "kernels", plain)
     expected = results(x, g, grads)
-    for one, other in zip(found[:2], expected[:2], strict=True):
+    for one, other in zip(found[:3], expected[:3], strict=True):
         np.testing.assert_array_equal(one, other)
-    check(found[2:], expected[2:])
+    check(found[3:], expected[3:])
 
 
 @everyReal
@@ -73,7 +77,7 @@ def test_bits_do_not_depend_on_threads(shape, size, stride, pad, device, rng):
     g = geometryOf(shape, size, stride, pad)
     x, grads = (rng.standard_normal(each).astype(np.float32) for each in (shape, g.outShape))
     found = []
-    for threads in (1, 2, 3):
+    for threads in (1, 2, 3, 5):
         device.setThreads(threads)
         found.append(results(x, g, grads))
     for other in found[1:]:

@@ -7,7 +7,7 @@ __global__ void maxPool(
     real *y, int *mask,
     int size0, int size1, int size2, int window0, int window1, int window2,
     int places0, int places1, int places2, int stride0, int stride1, int stride2,
-    int pad0, int pad1, int pad2)
+    int pad0, int pad1, int pad2, int relu)
 {
     POOL
     const real outside = -1 / (real)0;
@@ -23,6 +23,8 @@ __global__ void maxPool(
         });
         // Where all is -inf, a place has begun with what is outside.
         const Mask column = laneNumbers() * row.stride + (part.p2 * row.stride - pad2);
+        if (relu)
+            best = best < 0 ? Vector{} : best;
         at = inOrder(row, at);
         at = at < -column ? -column : at;
         at += column + (part.lines0.first * size1 + part.lines1.first) * size2;
@@ -54,11 +56,11 @@ __global__ void avgPool(
 
 
 __global__ void maxPoolBackward(
-    const real *grad, const int *mask,
+    const real *grad, const int *mask, const real *y,
     real *xGrad,
     int size0, int size1, int size2, int window0, int window1, int window2,
     int places0, int places1, int places2, int stride0, int stride1, int stride2,
-    int pad0, int pad1, int pad2)
+    int pad0, int pad1, int pad2, int relu)
 {
     POOL
     overPlanes(pool, planes, [=](long firstPlane, long endPlane)
@@ -69,9 +71,16 @@ __global__ void maxPoolBackward(
             const long first = plane * pool.places(), end = first + pool.places();
             const unsigned size = pool.size();
             __builtin_memset(to, 0, size * sizeof(real));
-            for (long p = first; p < end; ++p)
-                if ((unsigned)mask[p] < size)  // else somebody has changed the mask
-                    to[mask[p]] += grad[p];
+            for (long p = first; p < end; p += width)
+            {
+                const Few few = {(int)least(end - p, width)};
+                Vector g = load(grad + p, few);
+                if (relu)
+                    g = load(y + p, few) > 0 ? g : Vector{};
+                for (int lane = 0; lane < few.n; ++lane)
+                    if ((unsigned)mask[p + lane] < size)  // else somebody has changed the mask
+                        to[mask[p + lane]] += g[lane];
+            }
         }
     });
 }
