@@ -43,6 +43,12 @@ class GPUArray(np.ndarray):
         setattr(self, name, value)
         return value
 
+    def reshape(self, *shape, order="C"):
+        made = super().reshape(*shape, order=order)
+        if order == "C" and self.layout:  # of the same run, which need not be found out again
+            made.memory, made.ptr, made.layout = None, self.ptr, self.layout
+        return made
+
     @property
     def gpudata(self):
         return self.ptr
