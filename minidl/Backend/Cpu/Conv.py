@@ -4,16 +4,16 @@ import functools
 import struct
 from itertools import pairwise, product
 from math import prod
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from minidl import Config
-from minidl.Backend.Cpu import HostCompiler
+from minidl.Backend.Cpu.MatMul import loadWithBlas
 
 texts = ["ConvPacking.h", "ConvGather.cpp", "ConvFilterGrad.cpp", "ConvWinograd.cpp",
-         "ConvWinogradGrad.cpp", "ConvPlanes.cpp", "ConvPlanesGrad.cpp"]
+         "ConvWinogradGrad.cpp", "ConvPlanes.cpp", "ConvPlanesGrad.cpp", "Blas.h",
+         "ConvPointwise.cpp"]
 mostPacked = 1 << 18  # bytes of what a task packs at once: a part of the second-level cache
 filtersInCache = 1 << 14  # bytes of filters that a task goes over the places of a strip with
 mostTransformed = 1 << 19  # bytes of transformed numbers of a task, with the products of a block
@@ -21,6 +21,7 @@ mostSums = 1 << 22  # bytes of gradients of filters, of all pieces of the sample
 leastMaps = 8  # of a group's target, for a vector to hold neighbouring ones
 leastTasks = 8  # that share the work, where there is enough of it
 winogradWindows = 3, 4  # sides of filters
+leastPointwise = 32  # maps and places that make products worth BLAS
 
 packGather, packFilterGrad = struct.Struct("5P").pack, struct.Struct("4P2d").pack
 
@@ -36,14 +37,13 @@ class Conv:
     @functools.cached_property
     def library(self):
         """Compiled by the first convolution."""
-        return HostCompiler.load("Conv", "\n".join(
-            Path(__file__).with_name(name).read_text() for name in texts))
+        return loadWithBlas("Conv", texts)
 
     @functools.cached_property
     def launch(self):
         names = [f"{name}_{real}" for real in "fd"
                  for name in ("packFilters", "gather", "filterGrad", "joinPieces", "gatherPlanes",
-                              "filterGradPlanes", "joinPlanes")]
+                              "filterGradPlanes", "joinPlanes", "pointwise")]
         names += [f"{name}{window}_f" for window in winogradWindows
                   for name in ("winogradFilters", "winograd", "winogradGrad", "winogradJoin")]
         return {name: self.device.function(self.library[name]) for name in names}
@@ -78,6 +78,8 @@ class Conv:
     def gatherPlan(self, g, isBack, dtype, exact):
         if not exact and isForWinograd(g, isBack, dtype):
             return self.winogradPlan(g, isBack, dtype)
+        if isPointwise(g):
+            return pointwisePlan(g, isBack)
         axes = [Back(g, axis) if isBack else Ahead(g, axis) for axis in range(3)]
         targetMaps, sourceMaps = (g.ins, g.outs) if isBack else (g.outs, g.ins)
         numTaps, width = prod(g.window), self.widthOf(targetMaps, dtype)
@@ -194,6 +196,22 @@ def isForWinograd(g, isBack, dtype):
 def squaresOf(places, window):
     """How many squares of places Winograd's products make of an image, down and across."""
     return [-(-number // (7 - window)) for number in places[1:]]
+
+
+def isPointwise(g):
+    """Whether ConvPointwise.cpp takes a convolution, and is faster than ConvGather.cpp."""
+    return (g.window == g.stride == (1, 1, 1) and g.pad == (0, 0, 0)
+            and min(g.ins, g.outs) >= leastPointwise and prod(g.places) >= leastPointwise)
+
+
+def pointwisePlan(g, isBack):
+    targetMaps, sourceMaps = (g.ins, g.outs) if isBack else (g.outs, g.ins)
+    matrices = g.batch * g.groups
+    rows = -(-targetMaps // -(-leastTasks // matrices))
+    blocks = -(-targetMaps // rows)
+    sizes = struct.pack(
+        "7l", g.groups, sourceMaps, targetMaps, prod(g.places), isBack, rows, blocks)
+    return Plan(sizes, 0, matrices * blocks, 0, "", "pointwise")
 
 
 class Plan(NamedTuple):

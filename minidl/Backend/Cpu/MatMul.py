@@ -29,14 +29,10 @@ class MatMul:
     """out = alpha op(a) op(b) + beta out + bias, for two-dimensional arrays of any strides."""
 
     def __init__(self, device):
-        library = HostCompiler.load("MatMul", Path(__file__).with_name("MatMul.cpp").read_text())
-        blas = loadBlas()
-        library.minidlSetBlas(*(
-            ctypes.cast(function, ctypes.c_void_p)
-            for function in (blas.scipy_cblas_sgemm, blas.scipy_cblas_dgemm)))
+        library = loadWithBlas("MatMul", ["Blas.h", "MatMul.cpp"])
         self.tiles = {real: device.function(library[f"tiles_{real}"]) for real in "fd"}
         self.stripes = {real: device.function(library[f"stripes_{real}"]) for real in "fd"}
-        self.copyless = blas.scipy_openblas_get_corename() in copyless
+        self.copyless = loadBlas().scipy_openblas_get_corename() in copyless
         self.plan = functools.lru_cache(1 << 12)(self.plan)
 
     def __call__(self, a, b, out, bias, relu, transA, transB, alpha, beta):
@@ -109,6 +105,18 @@ def roundUp(size):
     return -(-size // 16) * 16
 
 
+def loadWithBlas(stem, texts):
+    """The library compiled of these files of this folder, of which Blas.h is one."""
+    library = HostCompiler.load(stem, "\n".join(
+        Path(__file__).with_name(name).read_text() for name in texts))
+    blas = loadBlas()
+    library.minidlSetBlas(*(
+        ctypes.cast(function, ctypes.c_void_p)
+        for function in (blas.scipy_cblas_sgemm, blas.scipy_cblas_dgemm)))
+    return library
+
+
+@functools.cache
 def loadBlas():
     """OpenBLAS without threads of its own, beside the copy that numpy brings."""
     name = "OPENBLAS_NUM_THREADS"  # read once, when the library is loaded
