@@ -76,14 +76,16 @@ class ConvND(Affine, WindowND):
         self.grad = Ops.inputGrad(grad, self.W, self.geometry(self.inData.shape))
 
     def accGradParams(self, grad, scale=1.0, momentum=0.0):
-        if (W := self.vars["W"]).grad is not None:
-            self.accFilterGrad(grad, W.grad, scale, momentum)
-        if self.useBias and (b := self.vars["b"]).grad is not None:
-            Ops.biasGrad(grad, b.grad, scale, momentum)
+        W, b = self.vars["W"].grad, self.vars["b"].grad if self.useBias else None
+        if W is not None:
+            b = self.accFilterGrad(grad, W, b, scale, momentum)
+        if b is not None:
+            Ops.biasGrad(grad, b, scale, momentum)
 
-    def accFilterGrad(self, grad, out, scale, momentum):
-        Ops.filterGrad(
-            self.inData, grad, self.geometry(self.inData.shape), out, scale, momentum)
+    def accFilterGrad(self, grad, W, b, scale, momentum):
+        """Finds the gradient W, and b with it where that is one; returns what it leaves of b."""
+        g = self.geometry(self.inData.shape)
+        Ops.filterGrad(self.inData, grad, g, W, scale, momentum, bias=b)
 
     def geometry(self, shape):
         return geometry(

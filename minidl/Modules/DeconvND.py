@@ -45,9 +45,9 @@ class DeconvND(ConvND):
     def updateGrad(self, grad):
         self.grad = Ops.forward(grad, self.W, None, self.geometry(self.inData.shape))
 
-    def accFilterGrad(self, grad, out, scale, momentum):
-        Ops.filterGrad(
-            grad, self.inData, self.geometry(self.inData.shape), out, scale, momentum)
+    def accFilterGrad(self, grad, W, b, scale, momentum):
+        Ops.filterGrad(grad, self.inData, self.geometry(self.inData.shape), W, scale, momentum)
+        return b
 
     def geometry(self, shape):
         """Of the convolution that takes what comes out of data of `shape` to it."""

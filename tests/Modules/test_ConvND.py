@@ -9,6 +9,7 @@ from minidl import Config
 from minidl.Backend import Device, gpuarray
 from minidl.Modules import Conv1D, Conv2D, Conv3D, ConvND, ModuleError
 from tests.Gradients import checkGradients
+from tests.LargeCases import largeConvs
 
 kinds = {1: Conv1D, 2: Conv2D, 3: Conv3D}
 cases = [  # (shape of data, outmaps, size, other arguments)
@@ -169,6 +170,28 @@ def test_parameter_gradients_add_up(shape, outmaps, size, arguments, rng):
     for name, first in once.items():
         np.testing.assert_allclose(
             module.getVar(name).grad.get(), -1.5 * first, 1e-4, 1e-4 * np.abs(first).max())
+
+
+@pytest.mark.parametrize("isFrozen", [False, True])
+@pytest.mark.parametrize("case", [case for case in largeConvs if case.kwargs.get("useBias", True)],
+                         ids=repr)
+def test_gradient_of_the_bias_is_a_sum_whoever_else_learns(case, isFrozen, rng):
+    module = case.make(rng)
+    out = module(gpuarray.to_gpu(case.data(rng)))
+    grad = rng.standard_normal(out.shape) + 3
+    W, b = module.vars["W"], module.vars["b"]
+    filters, before = rng.standard_normal(W.data.shape), rng.standard_normal(b.data.shape)
+    W.grad.set(filters.astype(np.float32))
+    b.grad.set(before.astype(np.float32))
+    if isFrozen:
+        W.grad = None
+
+    grad = gpuarray.to_gpu(grad.astype(np.float32))
+    module.backward(grad, scale=0.5, momentum=0.25)
+
+    sums = grad.get().astype(np.float64).sum(axis=(0, *range(2, grad.ndim)))
+    np.testing.assert_allclose(
+        b.grad.get().reshape(-1), 0.5 * sums + 0.25 * before.reshape(-1), 1e-5, 1e-4)
 
 
 def test_parameters_have_puzzlelibs_shapes():

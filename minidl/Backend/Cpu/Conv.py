@@ -23,7 +23,7 @@ leastTasks = 8  # that share the work, where there is enough of it
 winogradWindows = 3, 4  # sides of filters
 leastPointwise = 32  # maps and places that make products worth BLAS
 
-packGather, packFilterGrad = struct.Struct("5P").pack, struct.Struct("4P2d").pack
+packGather, packFilterGrad = struct.Struct("5P").pack, struct.Struct("5P2d").pack
 
 
 class Conv:
@@ -66,12 +66,16 @@ class Conv:
             self.launch[f"{plan.filters}_{real}"](arguments, plan.blocks)
         self.launch[f"{plan.work}_{real}"](arguments, plan.tasks)
 
-    def filterGrad(self, data, grad, g, out, alpha, beta):
-        """out = alpha dL/d(filters) + beta out for grad = dL/d(conv(data, filters))"""
+    def filterGrad(self, data, grad, g, out, alpha, beta, bias):
+        """
+        out = alpha dL/d(filters) + beta out for grad = dL/d(conv(data, filters)), and the same of
+        `bias`, unless that is None
+        """
         plan, real = self.filterGradPlan(g, data.dtype, Config.exactConvolution), data.dtype.char
         sums = self.device.empty(plan.packedSize, data.dtype)
         arguments = packFilterGrad(
-            data.ptr, grad.ptr, sums.ptr, out.ptr, alpha, beta) + plan.sizes
+            data.ptr, grad.ptr, sums.ptr, out.ptr, bias.ptr if bias is not None else 0,
+            alpha, beta) + plan.sizes
         self.launch[f"{plan.work}_{real}"](arguments, plan.tasks)
         self.launch[f"{plan.filters}_{real}"](arguments, plan.blocks)
 
@@ -124,7 +128,7 @@ class Conv:
                          for way in product(*(next(axis.phases())[2] for axis in axes))], np.int32)
         blocks, numTaps = -(-g.outs // width), prod(g.window)
         size = g.groups * (g.outs * self.lanes(dtype) if inPlanes else blocks * width)
-        size *= g.ins * numTaps
+        size *= g.ins * numTaps + 1
         pieces = min(g.batch, leastTasks, max(mostSums // (size * dtype.itemsize), 1))
         blocksOfTask = max(blocks * g.groups * pieces // leastTasks, 1)
         blocksOfTask = min(blocksOfTask, blocks)
@@ -161,7 +165,7 @@ class Conv:
     def winogradGradPlan(self, g, dtype):
         width, window = self.widthOf(g.outs, dtype), g.window[2]
         blocks, (down, squares) = -(-g.outs // width), squaresOf(g.places, window)
-        size = blocks * 36 * g.ins * width  # of one piece's sums
+        size = blocks * (36 * g.ins + 1) * width  # of one piece's sums
         rows = g.batch * down
         pieces = min(rows, leastTasks, max(mostSums // (size * dtype.itemsize), 1))
         blocksOfTask = min(max(blocks * pieces // leastTasks, 1), blocks)

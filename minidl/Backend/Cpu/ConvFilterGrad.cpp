@@ -1,17 +1,26 @@
 // The gradient of the filters: for a block of maps of grad, a piece of the samples at a time,
 //
 //     sums[source map, tap][map] = sum over places of x[place + tap's step] grad[place][map]
+//
+// and a row more, if there is a bias: sum over places of grad[place][map].
 template <class real> struct FilterGrad
 {
     const real *x, *grad;
-    real *sums, *out;  // sums: (pieces, groups, blocks, source maps, taps, width)
-    double alpha, beta;  // out = alpha sums + beta out
+    real *sums, *out, *bias;  // sums: (pieces, groups, blocks, source maps * taps + 1, width)
+    double alpha, beta;  // out = alpha sums + beta out; so bias, which may be null
     const Tap *taps;
     long samples, groups, sourceMaps, targetMaps;
     Packing packing;
     long places[3], numTaps, stripAxis, stripPlaces, strips, pieces, width, blocks;
     long blocksOfTask;
 };
+
+
+// What a sum becomes in the end; for the gradients of all ways.
+template <class Grad, class real> static inline void settle(const Grad &g, real sum, real *out)
+{
+    *out = (real)g.alpha * sum + (g.beta == 0 ? 0 : (real)g.beta * *out);
+}
 
 
 // `rows` rows of sums, whose numbers of x begin at x + steps[row], over the places of a strip.
@@ -104,7 +113,7 @@ template <class real> static void filterGradOf(const FilterGrad<real> &f, long t
         ? 0 : f.sourceMaps * extent[0] * extent[1] * extent[2];
     const long allPlaces = f.places[0] * f.places[1] * f.places[2];
     const long turnedSize = allPlaces / f.places[f.stripAxis] * f.stripPlaces * f.width;
-    const long blockSize = f.sourceMaps * f.numTaps * f.width;
+    const long rows = f.sourceMaps * f.numTaps, blockSize = (rows + 1) * f.width;
     real *sums = f.sums + (piece * f.groups + group) * f.blocks * blockSize;
     real *turned = (real *)scratch((turnedSize + packedSize) * sizeof(real));
     memset(sums + firstBlock * blockSize, 0, (endBlock - firstBlock) * blockSize * sizeof(real));
@@ -128,6 +137,9 @@ template <class real> static void filterGradOf(const FilterGrad<real> &f, long t
                 turnGrad(f, f.grad + (maps * f.targetMaps + map) * allPlaces,
                          least(f.width, f.targetMaps - map), start, places, turned);
                 addBlock(f, x, (const real *)turned, places, sums + block * blockSize);
+                if (f.bias)
+                    addPlaces((const real *)turned, places[0] * places[1] * places[2], f.width,
+                              sums + block * blockSize + rows * f.width);
             }
         }
 }
@@ -137,19 +149,24 @@ template <class real> static void filterGradOf(const FilterGrad<real> &f, long t
 template <class real> static void joinPieces(const FilterGrad<real> &f, long block)
 {
     const long width = f.width, blocks = f.blocks, rows = f.sourceMaps * f.numTaps;
-    const long first = block % blocks * width, maps = least(width, f.targetMaps - first);
-    real *out = f.out + (block / blocks * f.targetMaps + first) * rows;
-    const real *sums = f.sums + block * rows * width;
-    const long pieceSize = f.groups * blocks * rows * width;
-
-    for (long map = 0; map < maps; ++map, out += rows)
+    const long first = block / blocks * f.targetMaps + block % blocks * width;
+    const long maps = least(width, f.targetMaps - block % blocks * width);
+    const real *sums = f.sums + block * (rows + 1) * width;
+    const long pieceSize = f.groups * blocks * (rows + 1) * width;
+    const auto join = [=](long row, long map, real *out)
+    {
+        real sum = 0;
+        for (long piece = 0; piece < f.pieces; ++piece)
+            sum += sums[piece * pieceSize + row * width + map];
+        settle(f, sum, out);
+    };
+    for (long map = 0; map < maps; ++map)
+    {
         for (long row = 0; row < rows; ++row)
-        {
-            real sum = 0;
-            for (long piece = 0; piece < f.pieces; ++piece)
-                sum += sums[piece * pieceSize + row * width + map];
-            out[row] = (real)f.alpha * sum + (f.beta == 0 ? 0 : (real)f.beta * out[row]);
-        }
+            join(row, map, f.out + (first + map) * rows + row);
+        if (f.bias)
+            join(rows, map, f.bias + first + map);
+    }
 }
 
 

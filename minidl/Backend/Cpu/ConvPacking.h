@@ -191,3 +191,18 @@ static void turn(const real *from, long fromStep, long rows, long columns, const
     else
         cover<side>(columns, [=](long c) { cover<side>(rows, [=](long r) { turnPart(r, c); }); });
 }
+
+
+// sums[map] += numbers[place][map] over so many places, which have whole vectors of maps.
+template <class real>
+static inline void addPlaces(const real *numbers, long places, long maps, real *sums)
+{
+    typedef typename Vectors<real>::Type Vector;
+    for (long map = 0; map < maps; map += Vectors<real>::lanes)
+    {
+        Vector sum = {};
+        for (long place = 0; place < places; ++place)
+            sum += *(const Vector *)(numbers + place * maps + map);
+        *(Vector *)(sums + map) += sum;
+    }
+}

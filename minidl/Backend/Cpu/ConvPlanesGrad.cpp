@@ -80,7 +80,19 @@ static inline void addTapsOf(long number, const FilterGrad<real> &f, const real 
 }
 
 
-// For one group and a piece of the samples: sums[target map][source map][tap][lane].
+// sum[lane] += the lane's numbers.
+template <class real> static inline void addLanes(const real *numbers, long number, real *sum)
+{
+    typedef typename Vectors<real>::Type Vector;
+    Vector total = {};
+    for (long i = 0; i < number; i += Vectors<real>::lanes)
+        total += firstOf(*(const Vector *)(numbers + i), number - i);
+    *(Vector *)sum += total;
+}
+
+
+// For one group and a piece of the samples: sums[target map][source map, tap][lane], and behind
+// these, if there is a bias, those of grad.
 template <class real> static void filterGradPlanes(const FilterGrad<real> &f, long task)
 {
     const long group = task % f.groups, piece = task / f.groups, lanes = Vectors<real>::lanes;
@@ -88,7 +100,7 @@ template <class real> static void filterGradPlanes(const FilterGrad<real> &f, lo
     const long mapSize = extent[0] * extent[1] * extent[2];
     const long packedSize = f.sourceMaps * mapSize + slackOf<real>(f.packing);
     const long allPlaces = f.places[0] * f.places[1] * f.places[2];
-    const long filterSize = f.sourceMaps * f.numTaps * lanes;
+    const long filterSize = (f.sourceMaps * f.numTaps + 1) * lanes;
     real *sums = f.sums + task * f.targetMaps * filterSize;
     real *x = (real *)scratch(
         (f.packing.lead + packedSize + allPlaces + lanes) * sizeof(real));
@@ -113,6 +125,8 @@ template <class real> static void filterGradPlanes(const FilterGrad<real> &f, lo
                 const real *grad = f.grad + number * allPlaces;
                 if (number == f.samples * f.groups * f.targetMaps - 1)  // vectors see more
                     grad = (real *)memcpy(x + packedSize, grad, allPlaces * sizeof(real));
+                if (f.bias && strip == 0)
+                    addLanes(grad, allPlaces, sums + (target + 1) * filterSize - lanes);
                 grad += (start[0] * f.places[1] + start[1]) * f.places[2] + start[2];
                 for (long map = 0; map < f.sourceMaps; ++map)
                     for (long tap = 0; tap < f.numTaps; tap += mostTaps)
@@ -130,17 +144,21 @@ template <class real> static void filterGradPlanes(const FilterGrad<real> &f, lo
 template <class real> static void joinPlanes(const FilterGrad<real> &f, long group)
 {
     typedef typename Vectors<real>::Type Vector;
-    const long lanes = Vectors<real>::lanes, size = f.targetMaps * f.sourceMaps * f.numTaps;
-    real *out = f.out + group * size;
-    for (long i = 0; i < size; ++i)
+    const long lanes = Vectors<real>::lanes, rows = f.sourceMaps * f.numTaps;
+    for (long target = 0; target < f.targetMaps; ++target)
     {
-        Vector sums = {};
-        for (long piece = 0; piece < f.pieces; ++piece)
-            sums += *(const Vector *)(f.sums + ((piece * f.groups + group) * size + i) * lanes);
-        real sum = 0;
-        for (int lane = 0; lane < lanes; ++lane)
-            sum += sums[lane];
-        out[i] = (real)f.alpha * sum + (f.beta == 0 ? 0 : (real)f.beta * out[i]);
+        const long map = group * f.targetMaps + target;
+        for (long row = 0; row < rows + (f.bias != 0); ++row)
+        {
+            Vector sums = {};
+            for (long piece = 0; piece < f.pieces; ++piece)
+                sums += *(const Vector *)(
+                    f.sums + ((piece * f.groups * f.targetMaps + map) * (rows + 1) + row) * lanes);
+            real sum = 0;
+            for (int lane = 0; lane < lanes; ++lane)
+                sum += sums[lane];
+            settle(f, sum, row < rows ? f.out + map * rows + row : f.bias + map);
+        }
     }
 }
 

@@ -5,8 +5,8 @@
 template <class real> struct WinogradGrad
 {
     const real *x, *grad;
-    real *sums, *out;  // sums: (pieces, blocks, elements, source maps, width)
-    double alpha, beta;  // out = alpha dw + beta out
+    real *sums, *out, *bias;  // sums: (pieces, blocks, elements * source maps + 1, width)
+    double alpha, beta;  // out = alpha dw + beta out; so bias, the sum of grad, which may be null
     Images images;
     long width, blocks, blocksOfTask, pieces, rowsAtOnce;
 };
@@ -70,7 +70,7 @@ static void winogradGrad(const WinogradGrad<real> &w, long task)
     const long endBlock = least(w.blocks, firstBlock + w.blocksOfTask);
     const long rows = images.samples * cut.down, end = rows * (piece + 1) / w.pieces;
     const long most = w.rowsAtOnce * cut.squares;
-    const long blockSize = elements * images.sourceMaps * w.width;
+    const long blockSize = (elements * images.sourceMaps + 1) * w.width;
     const long sizeX = elements * apart(most, cut.roundMaps);
     const long sizeGrad = elements * apart(most, w.width);
     const long sizeLines = cut.squares * cut.places * cut.places * w.width;
@@ -88,16 +88,22 @@ static void winogradGrad(const WinogradGrad<real> &w, long task)
         for (long block = firstBlock; block < endBlock; ++block)
         {
             const long map = block * w.width, maps = least(w.width, images.targetMaps - map);
+            real *blockSums = sums + block * blockSize;
             for (long row = first; row < first + number; ++row)
+            {
                 transformGradRow<window>(
                     w, w.grad + (row / cut.down * images.targetMaps + map)
                         * images.places[0] * images.places[1],
                     maps, row % cut.down * cut.places, lines,
                     grad + (row - first) * cut.squares * w.width, apart(all, w.width));
+                if (w.bias)
+                    addPlaces((const real *)lines, sizeLines / w.width, w.width,
+                              blockSums + blockSize - w.width);
+            }
             if (w.width == cut.lanes)
-                addSquares<real, 1>(w, x, grad, all, cut.roundMaps, sums + block * blockSize);
+                addSquares<real, 1>(w, x, grad, all, cut.roundMaps, blockSums);
             else
-                addSquares<real, 2>(w, x, grad, all, cut.roundMaps, sums + block * blockSize);
+                addSquares<real, 2>(w, x, grad, all, cut.roundMaps, blockSums);
         }
     }
 }
@@ -111,27 +117,32 @@ static void winogradJoin(const WinogradGrad<real> &w, long task)
     typedef typename Vectors<real>::Type Vector;
     const long lanes = Vectors<real>::lanes, sourceMaps = w.images.sourceMaps;
     const long block = task / sourceMaps, source = task % sourceMaps;
-    const long blockSize = elements * sourceMaps * w.width;
+    const long blockSize = (elements * sourceMaps + 1) * w.width;
 
     for (long v = 0; v < w.width; v += lanes)
     {
         const long map = block * w.width + v, maps = least(lanes, w.images.targetMaps - map);
-        Vector sum[elements] = {}, half[side * window], tap[taps];
+        Vector sum[elements] = {}, half[side * window], tap[taps], ofGrad = {};
         for (long piece = 0; piece < w.pieces; ++piece)
+        {
+            const real *sums = w.sums + (piece * w.blocks + block) * blockSize + v;
             for (int e = 0; e < elements; ++e)
-                sum[e] += *(const Vector *)(w.sums + (piece * w.blocks + block) * blockSize
-                                            + (e * sourceMaps + source) * w.width + v);
+                sum[e] += *(const Vector *)(sums + (e * sourceMaps + source) * w.width);
+            ofGrad += *(const Vector *)(sums + blockSize - w.width);
+        }
         scale(sum);
         for (int j = 0; j < side; ++j)
             collect<window>(sum + j, side, half + j, side);
         for (int i = 0; i < window; ++i)
             collect<window>(half + side * i, 1, tap + window * i, 1);
         for (long lane = 0; lane < maps; ++lane)
+        {
             for (int t = 0; t < taps; ++t)
-            {
-                real *out = w.out + ((map + lane) * sourceMaps + source) * taps + t;
-                *out = (real)w.alpha * tap[t][lane] + (w.beta == 0 ? 0 : (real)w.beta * *out);
-            }
+                settle(w, (real)tap[t][lane],
+                       w.out + ((map + lane) * sourceMaps + source) * taps + t);
+            if (w.bias && source == 0)
+                settle(w, (real)ofGrad[lane], w.bias + map + lane);
+        }
     }
 }
 

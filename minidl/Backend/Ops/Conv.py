@@ -40,12 +40,17 @@ def inputGrad(grad, filters, g, bias=None):
     return ingrad if bias is None else addBias(ingrad, bias)
 
 
-def filterGrad(data, grad, g, out, alpha=1.0, beta=0.0):
-    """out = alpha dL/d(filters) + beta out for grad = dL/d(conv(data, filters))"""
+def filterGrad(data, grad, g, out, alpha=1.0, beta=0.0, bias=None):
+    """
+    out = alpha dL/d(filters) + beta out for grad = dL/d(conv(data, filters)), and the same of
+    `bias`, unless that is None
+    """
     library = Device.current().conv
     if library is not None:
-        library.filterGrad(data, grad, g, out, alpha, beta)
+        library.filterGrad(data, grad, g, out, alpha, beta, bias)
         return
+    if bias is not None:
+        biasGrad(grad, bias, alpha, beta)
 
     columns = columnsFor(g, data)
     for i, (x, w, y) in enumerate(parts(g, data, out, grad)):
