@@ -90,6 +90,8 @@ class Piece(drv.PointerHolderBase):
     def get_pointer(self):
         return int(self.memory)
 
+    gpudata = property(get_pointer)  # as which PyCUDA's kernels take it
+
     def __del__(self):
         with self.context.pushed():
             self.memory.free()
