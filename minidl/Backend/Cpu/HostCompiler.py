@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 
 from minidl.Backend import KernelCache
 
@@ -15,6 +16,13 @@ flags = [
     "-O3", "-march=native", "-std=c++17", "-fno-math-errno", "-fno-trapping-math",
     "-fno-exceptions", "-fno-rtti", "-shared", "-fPIC", "-pthread",
 ]
+
+
+# Held while a process starts, and by who forks: a child that came into being just then would keep
+# the pipes open by which the process tells that it has started, and its parent would wait for ever.
+starting = threading.Lock()
+os.register_at_fork(before=starting.acquire, after_in_parent=starting.release,
+                    after_in_child=starting.release)
 
 
 class CompilerError(RuntimeError):
@@ -73,9 +81,13 @@ def call(command, text=""):
     with tempfile.TemporaryFile() as file:
         file.write(text.encode())
         file.seek(0)
-        return subprocess.run(
-            command, stdin=file, env=environment, capture_output=True, encoding="utf-8",
-            errors="replace")
+        with starting:
+            process = subprocess.Popen(
+                command, stdin=file, env=environment, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, encoding="utf-8", errors="replace")
+        with process:
+            out, err = process.communicate()
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 @functools.cache

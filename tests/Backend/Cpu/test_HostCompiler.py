@@ -282,3 +282,32 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """, CXX=slowOnce, MINIDL_CACHE=tmp_path / "cache")
 
     assert out == "42\n"
+
+
+def test_fork_waits_until_a_compiler_has_started():
+    # A child of before would keep the pipe open by which the compiler's start is told.
+    out, _ = run("""
+import os, subprocess, threading, time, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+from minidl.Backend.Cpu import HostCompiler
+isStarting, order = threading.Event(), []
+class SlowPopen(subprocess.Popen):
+    def __init__(self, *args, **options):
+        isStarting.set()
+        time.sleep(0.3)
+        super().__init__(*args, **options)
+        order.append("started")
+subprocess.Popen = SlowPopen
+thread = threading.Thread(target=HostCompiler.call, args=(["true"],))
+thread.start()
+isStarting.wait()
+child = os.fork()
+if child == 0:
+    os._exit(0)
+order.append("forked")
+thread.join()
+os.waitpid(child, 0)
+print(*order)
+""")
+
+    assert out == "started forked\n"
