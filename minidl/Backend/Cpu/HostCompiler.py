@@ -73,10 +73,12 @@ def build(stem, text, command, folder):
     return made
 
 
-def call(command, text=""):
+def call(command, text="", **variables):
+    """The CompletedProcess of a compiler that reads `text`, with these variables beside its own."""
     # Zig keeps what it has made of the C library. Its own choice is the home, and where that cannot
     # be written it never returns.
-    environment = {"ZIG_GLOBAL_CACHE_DIR": str(KernelCache.cacheFolder() / "zig"), **os.environ}
+    environment = {
+        "ZIG_GLOBAL_CACHE_DIR": str(KernelCache.cacheFolder() / "zig"), **os.environ, **variables}
     # No pipe for the text: a child forked meanwhile would share it, and it would never end.
     with tempfile.TemporaryFile() as file:
         file.write(text.encode())

@@ -94,9 +94,11 @@ class Context:
             with contextlib.suppress(self.driver.Error):
                 self.context.push()
                 isPushed = True
-        yield
-        if isPushed:
-            self.driver.Context.pop()
+        try:
+            yield
+        finally:
+            if isPushed:
+                self.driver.Context.pop()
 
     def recover(self, error):
         """

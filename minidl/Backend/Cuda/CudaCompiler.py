@@ -5,7 +5,6 @@ import importlib.util
 import os
 import re
 import shutil
-import subprocess
 from importlib import metadata
 from pathlib import Path
 
@@ -163,11 +162,10 @@ def nearestKnown(architecture, nvcc):
 
 
 def run(command, stem, text=""):
-    environment = dict(os.environ)
-    if "NVCC_CCBIN" not in environment and shutil.which("gcc") is None:
-        environment["NVCC_CCBIN"] = HostCompiler.compiler()[0]
-    done = subprocess.run(command, input=text, env=environment, capture_output=True,
-                          encoding="utf-8", errors="replace")
+    others = {}
+    if "NVCC_CCBIN" not in os.environ and shutil.which("gcc") is None:
+        others["NVCC_CCBIN"] = HostCompiler.compiler()[0]
+    done = HostCompiler.call(command, text, **others)
     if done.returncode:
         raise CompilerError(f"nvcc cannot compile {stem}:\n{' '.join(command)}\n{done.stderr}")
     return done.stdout
